@@ -1,0 +1,53 @@
+"""crosspatch: from volunteers' outlines to a working segmentation model.
+
+The public names load on first use, so that ``import crosspatch`` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "CrosspatchError": "crosspatch.errors",
+    "Dataset": "crosspatch.dataset",
+    "Crops": "crosspatch.crops",
+    "Generator": "crosspatch.models.generator",
+    "Discriminator": "crosspatch.models.discriminator",
+    "focal_tversky_loss": "crosspatch.models.losses",
+    "Model": "crosspatch.models.storage",
+    "Run": "crosspatch.training.run",
+    "Predictions": "crosspatch.workflows.predict",
+    "consensus": "crosspatch.workflows.consensus",
+    "import_coco_stuff": "crosspatch.workflows.import_coco_stuff",
+    "prepare": "crosspatch.workflows.prepare",
+    "train": "crosspatch.workflows.train",
+    "resume": "crosspatch.workflows.train",
+    "evaluate": "crosspatch.workflows.evaluate",
+    "predict": "crosspatch.workflows.predict",
+    "info": "crosspatch.workflows.info",
+}
+
+__all__ = ["__version__", *sorted(_HOMES)]
+
+if TYPE_CHECKING:
+    from crosspatch.crops import Crops
+    from crosspatch.dataset import Dataset
+    from crosspatch.errors import CrosspatchError
+    from crosspatch.models.discriminator import Discriminator
+    from crosspatch.models.generator import Generator
+    from crosspatch.models.losses import focal_tversky_loss
+    from crosspatch.models.storage import Model
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from the room that holds it."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'crosspatch' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

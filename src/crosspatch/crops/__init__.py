@@ -1,0 +1,1 @@
+"""crosspatch.crops"""

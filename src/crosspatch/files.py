@@ -1,0 +1,204 @@
+"""Files that are written whole or not at all, folders that say what they are, fingerprints, locks.
+
+Every folder of ours holds a TOML file named after its kind (``dataset.toml``, ``crops.toml``, ...)
+with a ``format`` number. Readers refuse a newer format instead of guessing.
+"""
+
+import hashlib
+import os
+import shutil
+import tomllib
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+
+from crosspatch.errors import CrosspatchError, InputError
+
+PathLike = str | os.PathLike[str]
+
+_PARTIAL = ".partial-"
+_MAX_TOML_BYTES = 64 * 2**20
+
+
+def _partial_sibling(path: Path) -> Path:
+    return path.with_name(f".{path.name}{_PARTIAL}{uuid.uuid4().hex[:8]}")
+
+
+def write_bytes(path: PathLike, data: bytes) -> None:
+    """Write a file whole or not at all: beside its place, synced, then renamed."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = _partial_sibling(path)
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise CrosspatchError(f"{path}: could not be written ({error.strerror})") from error
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: PathLike, text: str) -> None:
+    """Write UTF-8 text whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+@contextmanager
+def new_folder(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a hidden sibling folder to fill; it takes the name ``path`` only when all went well.
+
+    Raises
+    ------
+    CrosspatchError
+        ``path`` exists and ``overwrite`` is false (an empty folder counts as free).
+    """
+    path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow a link we replace
+    refuse_existing(path, overwrite=overwrite)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = _partial_sibling(path)
+    partial.mkdir()
+    try:
+        yield partial
+        _swap_in(partial, path)
+    except OSError as error:
+        raise CrosspatchError(f"{path}: could not be written ({error})") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def refuse_existing(path: PathLike, *, overwrite: bool) -> None:
+    """Raise if ``path`` holds something that ``overwrite`` does not permit to replace."""
+    path = Path(path)
+    if path.is_dir() and not any(path.iterdir()):
+        return
+    if path.exists() and not overwrite:
+        raise CrosspatchError(f"{path} exists already: choose another --out or add --overwrite")
+
+
+def _swap_in(partial: Path, path: Path) -> None:
+    """Put ``partial`` in the place of ``path``; the old folder goes only when the new one stands."""
+    if not path.exists():
+        partial.rename(path)
+        return
+    old = _partial_sibling(path)
+    path.rename(old)
+    try:
+        partial.rename(path)
+    except OSError:
+        old.rename(path)
+        raise
+    if old.is_dir():
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        old.unlink(missing_ok=True)
+
+
+def write_toml(path: PathLike, table: Mapping[str, Any], *, says: str, number: int = 1) -> None:
+    """Write a folder's TOML: ``says`` is its first comment line, ``number`` its ``format``."""
+    document = tomlkit.document()
+    document.add(tomlkit.comment(says))
+    document["format"] = number
+    for key, value in table.items():
+        if value is not None:
+            document[key] = value
+    write_text(path, tomlkit.dumps(document))
+
+
+def read_toml(path: PathLike, *, newest: int = 1) -> dict[str, Any]:
+    """Read a folder's TOML and check its ``format``.
+
+    Raises
+    ------
+    InputError
+        The file is missing, no TOML, has no ``format``, or one newer than ``newest``.
+    """
+    path = Path(path)
+    table = read_plain_toml(path)
+    number = table.get("format")
+    if not isinstance(number, int) or number < 1:
+        raise InputError(f"{path}: has no 'format' number; it was not written by crosspatch")
+    if number > newest:
+        raise InputError(
+            f"{path}: format {number} is newer than this crosspatch reads ({newest}): upgrade it"
+        )
+    return table
+
+
+def read_plain_toml(path: PathLike) -> dict[str, Any]:
+    """Read any TOML file, with errors for people."""
+    path = Path(path)
+    try:
+        if path.stat().st_size > _MAX_TOML_BYTES:
+            raise InputError(f"{path}: is too large to be a TOML file of ours")
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: does not exist") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: is not valid TOML ({error})") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def fingerprint_bytes(*parts: bytes) -> str:
+    """SHA-256 of the parts, each preceded by its length, as 64 hex digits."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def fingerprint_file(path: PathLike) -> str:
+    """SHA-256 of a file's bytes, as 64 hex digits, read in blocks."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def inside(folder: PathLike, name: str) -> Path:
+    """Join ``name`` to ``folder``, refusing a name that climbs out of it or is absolute."""
+    folder = Path(folder)
+    clean = name.replace("\\", "/")
+    if not clean or clean.startswith("/") or ":" in clean or "\0" in clean:
+        raise InputError(f"{name!r} is not a name inside {folder}")
+    if any(part in ("", ".", "..") for part in clean.split("/")):
+        raise InputError(f"{name!r} is not a name inside {folder}")
+    return folder / clean
+
+
+@contextmanager
+def locked(folder: PathLike, doing: str) -> Iterator[None]:
+    """Hold a folder for one process; a second one is told who holds it. A dead holder does not."""
+    path = Path(folder) / ".lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = path.open("a+b")
+    try:
+        if not _try_lock(handle.fileno()):
+            raise CrosspatchError(f"{folder}: another process is {doing} here; wait for it to end")
+        yield
+    finally:
+        handle.close()
+
+
+def _try_lock(descriptor: int) -> bool:
+    """Take an advisory lock that the operating system drops with the process."""
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
