@@ -1,1 +1,1 @@
-"""crosspatch.training"""
+"""Training: one step, the loop around it, checkpoints, alarms, weight averaging."""

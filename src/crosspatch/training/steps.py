@@ -1,0 +1,121 @@
+"""One training step of the generator and one of the discriminator: the paper's, without waste.
+
+Done naively, the discriminator looks at the generator's mask twice (once to teach the generator,
+once to learn itself) and computes gradients of its own weights that are thrown away. Here it looks
+once: ``judge`` keeps the graph, and each step asks it only for the gradients of its own network.
+The losses and the gradients are the same.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from crosspatch.config import LossSettings
+from crosspatch.models.discriminator import beside
+from crosspatch.models.losses import IGNORED, focal_tversky_loss, verdict_loss
+
+Reduce = Callable[[Iterable[nn.Parameter]], None]
+"""Averages the gradients of parameters over processes; ``None`` where there is one process."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What one look at a batch leaves for both steps.
+
+    probability (B, K, H, W) float32 with graph; verdicts on it (B, 1, h, w) with graph, or None
+    without an adversarial term; counted (B, 1, H, W) bool, false where the target is ignored.
+    """
+
+    image: Tensor
+    target: Tensor
+    probability: Tensor
+    verdicts: Tensor | None
+    counted: Tensor
+
+
+def judge(
+    generator: nn.Module, discriminator: nn.Module | None, image: Tensor, target: Tensor
+) -> Judged:
+    """Draw the masks and, where there is a discriminator, let it judge them.
+
+    Parameters
+    ----------
+    generator, discriminator : modules
+        Both in training mode.
+    image : (B, C, H, W) float tensor, standardised
+    target : (B, H, W) uint8 tensor
+        0 background, 1 foreground, 255 ignored.
+    """
+    target = target.unsqueeze(1)  # (B, 1, H, W)
+    counted = target != IGNORED
+    probability = torch.sigmoid(generator(image).float())
+    verdicts = None
+    if discriminator is not None:
+        # Where nobody knows the truth, both masks are blank: nothing to tell them apart by.
+        verdicts = discriminator(beside(image, probability * counted))
+    return Judged(image, target, probability, verdicts, counted)
+
+
+def generator_step(
+    judged: Judged,
+    generator: nn.Module,
+    optimizer: Optimizer,
+    loss: LossSettings,
+    reduce: Reduce | None = None,
+) -> dict[str, Tensor]:
+    """Update the generator: tversky_weight x focal Tversky + adversarial_weight x "called real".
+
+    Returns
+    -------
+    ``tversky`` and, with a discriminator, ``adversarial``: () float32 tensors without graph
+    """
+    tversky = focal_tversky_loss(
+        judged.probability, judged.target, loss.fn_weight, loss.fp_weight, loss.gamma
+    )
+    total = loss.tversky_weight * tversky
+    said = {"tversky": tversky.detach()}
+    if judged.verdicts is not None:
+        adversarial = verdict_loss(judged.verdicts, real=True)
+        total = total + loss.adversarial_weight * adversarial
+        said["adversarial"] = adversarial.detach()
+    _descend(total, generator, optimizer, reduce, keep_graph=judged.verdicts is not None)
+    return said
+
+
+def discriminator_step(
+    judged: Judged, discriminator: nn.Module, optimizer: Optimizer, reduce: Reduce | None = None
+) -> dict[str, Tensor]:
+    """Update the discriminator: the mean of its losses on generated and on true masks.
+
+    Returns
+    -------
+    ``fake`` and ``real``: its losses, () float32 tensors without graph
+    """
+    assert judged.verdicts is not None, "judge() was called without a discriminator"
+    truth = (judged.target == 1).to(judged.probability.dtype)
+    fake = verdict_loss(judged.verdicts, real=False)
+    real = verdict_loss(discriminator(beside(judged.image, truth)), real=True)
+    _descend((fake + real) / 2.0, discriminator, optimizer, reduce)
+    return {"fake": fake.detach(), "real": real.detach()}
+
+
+def _descend(
+    loss: Tensor,
+    network: nn.Module,
+    optimizer: Optimizer,
+    reduce: Reduce | None,
+    *,
+    keep_graph: bool = False,
+) -> None:
+    """Take one optimiser step along the gradient of ``loss`` in this network's weights only."""
+    parameters = list(network.parameters())
+    gradients = torch.autograd.grad(loss, parameters, retain_graph=keep_graph)
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient
+    if reduce is not None:
+        reduce(parameters)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
