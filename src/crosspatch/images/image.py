@@ -1,0 +1,122 @@
+"""What an image is here: pixels in channel, row, column order, and what the file says of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crosspatch.errors import InputError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+"""Suffixes, in lower case, of files that are taken for images."""
+
+MAX_PIXELS = 2**31
+"""Most values (channels x height x width) that one image may hold; more is refused unread.
+
+46,340 x 46,340 grey pixels, or a whole 13-band Sentinel-2 tile at 10 m.
+"""
+
+DTYPES = frozenset(
+    np.dtype(name)
+    for name in (
+        "uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64",
+    )
+)  # fmt: skip
+"""Pixel types that are read and written; the program is at home in the first four and float32."""
+
+NDPixels = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Georeference:
+    """Where an image lies on the ground.
+
+    Attributes
+    ----------
+    crs : str
+        Coordinate reference system, ``EPSG:32610`` or WKT; empty when the file gives none.
+    transform : tuple of 6 floats
+        (a, b, c, d, e, f) as in GDAL and rasterio: x = a col + b row + c, y = d col + e row + f,
+        for pixel corners; pixel (0, 0) covers [0, 1) x [0, 1).
+    nodata : float or None
+        Value of pixels that hold nothing.
+    """
+
+    crs: str
+    transform: tuple[float, float, float, float, float, float]
+    nodata: float | None = None
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file claims, found plausible, before any pixel is decoded.
+
+    Attributes
+    ----------
+    channels, height, width : int
+        Shape that ``read_image`` will give.
+    dtype : numpy dtype
+        Type that ``read_image`` will give, in native byte order.
+    format : str
+        "PNG", "JPEG" or "TIFF", from the content, whatever the suffix says.
+    """
+
+    channels: int
+    height: int
+    width: int
+    dtype: np.dtype[Any]
+    format: str
+
+
+@dataclass(frozen=True)
+class Image:
+    """A decoded image.
+
+    Attributes
+    ----------
+    pixels : (C, H, W) array
+        In the dtype of the file.
+    channel_names : tuple of str, or None
+        As the file declares them: band descriptions of a TIFF; red, green, blue of a colour PNG
+        or JPEG.
+    georeference : Georeference or None
+        Of a GeoTIFF, when the extra ``geo`` is installed.
+    """
+
+    pixels: NDPixels
+    channel_names: tuple[str, ...] | None = None
+    georeference: Georeference | None = None
+
+
+def check_claim(path: Path, header: Header, capacity: float) -> None:
+    """Refuse a header that asks for more than the program reads or its file can hold.
+
+    Parameters
+    ----------
+    path : Path
+        Named in the message.
+    header : Header
+        What the file claims.
+    capacity : float
+        Most bytes of pixels that a file of this size and compression can hold.
+
+    Raises
+    ------
+    InputError
+        The claim is empty, larger than ``MAX_PIXELS``, or larger than the file can hold.
+    """
+    values = header.channels * header.height * header.width
+    size = f"{header.width} x {header.height} pixels of {header.channels} channels"
+    if values <= 0:
+        raise InputError(f"{path}: claims {size}; there is nothing to read")
+    if values > MAX_PIXELS:
+        raise InputError(
+            f"{path}: claims {size}, more than the {MAX_PIXELS:,} values that are read at once; "
+            "cut it into tiles"
+        )
+    if values * header.dtype.itemsize > capacity:
+        raise InputError(
+            f"{path}: claims {size}, more than its bytes can hold; it is damaged or truncated"
+        )
