@@ -1,1 +1,84 @@
-"""crosspatch.cli"""
+"""The command line: parse, call one workflow, print. Each command loads only when it is asked for.
+
+Exit codes: 0 done; 1 an error, said in one message; 2 a command that was typed wrongly.
+"""
+
+import sys
+from collections.abc import Sequence
+
+import cyclopts
+
+from crosspatch import __version__
+
+_COMMANDS = {
+    "demo": ("crosspatch.cli.demo:demo", "The whole journey on generated data, ending in a page."),
+    "consensus": ("crosspatch.cli.data:consensus", "Volunteers' outlines -> consensus masks."),
+    "prepare": ("crosspatch.cli.data:prepare", "Data sets -> crops to train on."),
+    "train": ("crosspatch.cli.training:train", "Crops -> a model."),
+    "evaluate": ("crosspatch.cli.scoring:evaluate", "Score a model on whole subjects."),
+    "predict": ("crosspatch.cli.scoring:predict", "Images -> masks."),
+    "info": ("crosspatch.cli.data:info", "Say what a folder or file is."),
+}
+
+
+def build_app() -> cyclopts.App:
+    """Assemble the commands, without importing any of them."""
+    app = cyclopts.App(
+        name="crosspatch",
+        help="From volunteers' outlines to a working segmentation model, with fewer outlines.",
+        version=__version__,
+        default_parameter=cyclopts.Parameter(negative=()),
+        exit_on_error=False,
+        print_error=True,
+        help_format="plaintext",
+    )
+    for name, (target, text) in _COMMANDS.items():
+        app.command(target, name=name, help=text)
+    imports = cyclopts.App(name="import", help="Other people's formats -> data sets.")
+    imports.command(
+        "crosspatch.cli.data:import_coco_stuff",
+        name="coco-stuff",
+        help="COCO-Stuff pixel maps and photos -> a data set of one label.",
+    )
+    app.command(imports)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The words after ``crosspatch``; by default those of the process.
+    """
+    app = build_app()
+    try:
+        result = app(sys.argv[1:] if arguments is None else list(arguments))
+    except cyclopts.CycloptsError:
+        return 2  # cyclopts has said what was wrong
+    except SystemExit as stop:
+        return int(stop.code or 0) if not isinstance(stop.code, str) else 1
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return 1
+    except Exception as error:
+        return _explain(error)
+    return result if isinstance(result, int) else 0
+
+
+def _explain(error: Exception) -> int:
+    """Say an error of ours in one message; anything else is a bug and keeps its traceback."""
+    from crosspatch.errors import CrosspatchError
+
+    if isinstance(error, CrosspatchError):
+        sys.stderr.write(f"crosspatch: {error}\n")
+        return 1
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"crosspatch: {where}{error.strerror or error}\n")
+        return 1
+    if isinstance(error, MemoryError):
+        sys.stderr.write("crosspatch: out of memory: use a smaller batch, window or image\n")
+        return 1
+    raise error

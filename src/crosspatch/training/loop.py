@@ -1,0 +1,287 @@
+"""The loop around the two steps: learning rates, checks, checkpoints, a clean stop, the models."""
+
+import logging
+import math
+import time
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from crosspatch.errors import CrosspatchError
+from crosspatch.files import new_folder
+from crosspatch.models.storage import ModelFacts, save_model
+from crosspatch.progress import Progress
+from crosspatch.training.averaging import reestimate_batch_norm
+from crosspatch.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
+from crosspatch.training.run import (
+    BEST,
+    CHECKPOINT,
+    MODEL,
+    PLAIN,
+    append_metrics,
+    keep_metrics_until,
+)
+from crosspatch.training.samples import Indices
+from crosspatch.training.schedule import rate_factor, step_seed
+from crosspatch.training.steps import Reduce, discriminator_step, generator_step, judge
+from crosspatch.training.stopping import StopAsked
+from crosspatch.training.validation import score, write_preview
+from crosspatch.training.work import Work
+
+REESTIMATION_CROPS = 256
+"""Training crops, at most, that measure batch-norm statistics of the averaged weights."""
+_LOOK_EVERY = 10  # steps between looks at the losses; each look waits for the device
+_PREVIEWS = 6
+
+log = logging.getLogger("crosspatch")
+
+
+class StoppedError(CrosspatchError):
+    """The run was asked to stop, did so cleanly, and can go on."""
+
+
+def fit(work: Work, progress: Progress) -> None:
+    """Train from the last checkpoint, or the start, to the end; then write the models.
+
+    Raises
+    ------
+    StoppedError
+        Ctrl-C or SIGTERM: the step under way was finished and a checkpoint written.
+    NotFiniteError
+        A loss is NaN or infinite.
+    """
+    _restore(work)
+    reduce = _mean_over(work.fabric) if work.fabric.world_size > 1 else None
+    stream = work.batches.stream(
+        work.order,
+        range(work.step, work.steps),
+        rank=work.fabric.global_rank,
+        world=work.fabric.world_size,
+    )
+    pending: list[dict[str, Tensor]] = []
+    since, first = time.perf_counter(), work.step
+    with StopAsked() as stop:
+        for image, target in stream:
+            pending.append(_step(work, image, target, reduce))
+            work.step += 1
+            checking = work.step in work.check_steps
+            if checking or stop.asked or len(pending) >= _LOOK_EVERY:
+                _digest(work, pending)
+                pending = []
+                speed = (work.step - first) * work.order.batch / (time.perf_counter() - since)
+                progress(_live(work, speed), work.step, work.steps)
+            if checking:
+                _check(work, speed)
+                since, first = time.perf_counter(), work.step
+            if checking or stop.asked:
+                _save(work)
+            if stop.asked and work.step < work.steps:
+                raise StoppedError(
+                    f"stopped after step {work.step} of {work.steps}; go on with: "
+                    f"crosspatch train --resume {work.run.path}"
+                )
+    if work.fabric.is_global_zero:
+        _write_models(work)
+
+
+def _step(work: Work, image: Tensor, target: Tensor, reduce: Reduce | None) -> dict[str, Tensor]:
+    """Do both networks' steps on one batch."""
+    training, loss = work.settings.training, work.settings.loss
+    torch.manual_seed(step_seed(training.seed, work.step, work.fabric.global_rank))
+    factor = rate_factor(training.decay, work.step, work.steps)
+    for name, optimizer in work.optimizers.items():
+        base = training.generator_rate if name == "generator" else training.discriminator_rate
+        for group in optimizer.param_groups:
+            group["lr"] = base * factor
+    with work.fabric.autocast():
+        judged = judge(work.generator, work.discriminator, image, target)
+        said = generator_step(judged, work.generator, work.optimizers["generator"], loss, reduce)
+        if work.discriminator is not None:
+            said |= discriminator_step(
+                judged, work.discriminator, work.optimizers["discriminator"], reduce
+            )
+    if work.average is not None:
+        work.average.follow(work.generator, work.step)
+    return said
+
+
+def _digest(work: Work, pending: list[dict[str, Tensor]]) -> None:
+    """Fetch losses from the device, add them to the sums, say what looks wrong."""
+    for step, losses in enumerate(pending, start=work.step - len(pending) + 1):
+        values = {name: float(value) for name, value in losses.items()}
+        for alarm in work.watch.look(step, values):
+            log.warning("step %d: %s", step, alarm)
+            work.alarms.append(alarm)
+        for name, value in {**values, "count": 1.0}.items():
+            work.sums[name] = work.sums.get(name, 0.0) + value
+
+
+def _live(work: Work, speed: float) -> str:
+    """One line of what matters now: loss, validation IoU, images a second."""
+    loss = work.sums.get("tversky", math.nan) / max(work.sums.get("count", 1.0), 1.0)
+    iou = work.scores.get("averaged_iou", work.scores.get("plain_iou"))
+    seen = f"  IoU {iou:.3f}" if iou is not None else ""
+    return f"training  loss {loss:.3f}{seen}  {speed:.1f} images/s"
+
+
+def _check(work: Work, speed: float) -> None:
+    """Validate, write a line of metrics, a preview, and the best weights where asked for."""
+    count = work.sums.pop("count")
+    losses = {name: total / count for name, total in work.sums.items()}
+    work.sums = {}
+    if work.average is not None:
+        with work.fabric.autocast():
+            reestimate_batch_norm(work.average.network, _reestimation_batches(work))
+    work.generator.eval()
+    work.scores = _score(work)
+    if work.fabric.is_global_zero:
+        training = work.settings.training
+        append_metrics(
+            work.run,
+            {
+                "step": work.step,
+                "epoch": work.step * work.order.batch / len(work.order),
+                "rate": training.generator_rate
+                * rate_factor(training.decay, work.step - 1, work.steps),
+                **losses,
+                **work.scores,
+                "alarms": work.alarms,
+                "images_per_second": round(speed, 2),
+            },
+        )
+        _preview(work)
+        _keep_best(work)
+    work.generator.train()
+    work.alarms = []
+
+
+def _score(work: Work) -> dict[str, float]:
+    """Score the plain weights and, beside them, the averaged ones."""
+    rows = work.chosen.validation
+    if not len(rows):
+        return {}
+    batch, precision = work.settings.training.batch, _precision(work)
+    networks = {"plain": work.generator}
+    if work.average is not None:
+        networks["averaged"] = work.average.network
+    return {
+        f"{name}_{key}": value
+        for name, network in networks.items()
+        for key, value in score(
+            network, work.batches, rows, batch=batch, precision=precision
+        ).items()
+    }
+
+
+def _preview(work: Work) -> None:
+    rows = work.chosen.validation if len(work.chosen.validation) else work.chosen.train
+    some = rows[np.linspace(0, len(rows) - 1, min(_PREVIEWS, len(rows))).astype(np.int64)]
+    path = work.run.path / "previews" / f"step-{work.step:07d}.png"
+    write_preview(path, work.judged_by, work.batches, some, precision=_precision(work))
+
+
+def _keep_best(work: Work) -> None:
+    iou = work.scores.get("averaged_iou", work.scores.get("plain_iou", -math.inf))
+    if iou > work.best:
+        work.best = iou
+        if work.settings.training.keep_best:
+            _write_model(work, BEST, work.judged_by)
+
+
+def _reestimation_batches(work: Work) -> Iterator[Tensor]:
+    """Yield training images as they are, the same ones at every check, in batches of one size."""
+    rows = work.chosen.train
+    batch = min(work.order.batch, len(rows))
+    drawn = np.random.default_rng([work.settings.training.seed, 1]).permutation(rows)
+    some: Indices = drawn[: max(batch, REESTIMATION_CROPS // batch * batch)]
+    for start in range(0, len(some) - batch + 1, batch):
+        part = some[start : start + batch]
+        yield work.batches.load(part, np.zeros(batch, dtype=np.int64))[0]
+
+
+def _precision(work: Work) -> str:
+    return str(work.run.table["precision"])
+
+
+def _save(work: Work) -> None:
+    """Write the checkpoint; all that decides what comes next is in it."""
+    if work.fabric.is_global_zero:
+        facts = {
+            "step": work.step,
+            "sums": work.sums,
+            "scores": work.scores,
+            "alarms": work.alarms,
+            "best": work.best,
+            "watch": work.watch.facts(),
+        }
+        save_checkpoint(work.run.path / CHECKPOINT, work.state, facts)
+    work.fabric.barrier()
+
+
+def _restore(work: Work) -> None:
+    """Go back to the last checkpoint, if there is one, and forget checks after it."""
+    folder = work.run.path / CHECKPOINT
+    if not has_checkpoint(folder):
+        keep_metrics_until(work.run, 0)
+        return
+    facts = load_checkpoint(folder, work.state)
+    work.step = int(facts["step"])
+    work.sums, work.scores = dict(facts["sums"]), dict(facts["scores"])
+    work.alarms, work.best = list(facts["alarms"]), float(facts["best"])
+    work.watch.restore(facts["watch"])
+    keep_metrics_until(work.run, work.step)
+
+
+def _mean_over(fabric: Fabric) -> Reduce:
+    """Average gradients over processes, in one message."""
+
+    def reduce(parameters: Iterable[nn.Parameter]) -> None:
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        mean = fabric.all_reduce(flat, reduce_op="mean")
+        assert isinstance(mean, Tensor)
+        parts = mean.split([gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+    return reduce
+
+
+def _write_models(work: Work) -> None:
+    """Write ``plain/`` beside an averaged model, then ``model/``, whose presence means finished."""
+    if work.average is not None:
+        _write_model(work, PLAIN, work.generator)
+    _write_model(work, MODEL, work.judged_by)
+
+
+def _write_model(work: Work, name: str, generator: nn.Module) -> None:
+    crops = work.crops
+    prefix = "averaged_" if generator is not work.generator else "plain_"
+    mean, std = crops.statistics
+    facts = ModelFacts(
+        network=work.settings.network,
+        channel_names=crops.channel_names,
+        mean=mean,
+        std=std,
+        dtype=str(crops.images.dtype),
+        resize=crops.recipe.resize,
+        crop_size=crops.recipe.size,
+        foreground=crops.foreground,
+        provenance={
+            **work.run.table["provenance"],
+            "steps": work.step,
+            "seed": work.settings.training.seed,
+            "weights": "averaged" if prefix == "averaged_" else "plain",
+        },
+        scores={
+            key.replace(prefix, "validation_"): value
+            for key, value in work.scores.items()
+            if key.startswith(prefix)
+        },
+        contents=frozenset(crops.contents[subject] for subject in work.chosen.subjects),
+    )
+    with new_folder(work.run.path / name, overwrite=True) as folder:
+        save_model(folder, facts, generator, work.discriminator)

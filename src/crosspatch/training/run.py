@@ -1,0 +1,89 @@
+"""The run folder: every setting in ``run.toml``, a line a check in ``metrics.jsonl``, models."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crosspatch.config import Settings, parse_settings
+from crosspatch.errors import InputError
+from crosspatch.files import PathLike, read_toml, write_text, write_toml
+from crosspatch.models.storage import Model
+
+METRICS, CHECKPOINT, MODEL, PLAIN, BEST = "metrics.jsonl", "checkpoint", "model", "plain", "best"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder, finished or not, accepted wherever a path is."""
+
+    path: Path
+    table: Mapping[str, Any]
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    @classmethod
+    def open(cls, path: PathLike) -> "Run":
+        """Read ``run.toml``.
+
+        Raises
+        ------
+        InputError
+            Not a run folder.
+        """
+        path = Path(path)
+        if not (path / "run.toml").is_file():
+            raise InputError(f"{path}: is not a run folder (it has no run.toml)")
+        return cls(path, read_toml(path / "run.toml"))
+
+    @property
+    def settings(self) -> Settings:
+        """Every setting of the run."""
+        return parse_settings(self.table["settings"], f"{self.path / 'run.toml'}: ")
+
+    @property
+    def finished(self) -> bool:
+        """Whether it trained to its end: the model is written last."""
+        return (self.path / MODEL / "model.toml").is_file()
+
+    @property
+    def model(self) -> Model:
+        """The last weights: averaged ones where the settings ask for averaging."""
+        if not self.finished:
+            raise InputError(
+                f"{self.path}: has not finished; go on with: crosspatch train --resume {self.path}"
+            )
+        return Model.open(self.path / MODEL)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """One dictionary a check, in order; a line cut off by a kill is left out."""
+        path = self.path / METRICS
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return [parsed for line in lines if (parsed := _parse(line)) is not None]
+
+
+def write_run(folder: Path, table: Mapping[str, Any]) -> None:
+    """Write ``run.toml`` into a folder that is being made."""
+    write_toml(folder / "run.toml", table, says="A crosspatch training run.")
+
+
+def append_metrics(run: Path, line: Mapping[str, Any]) -> None:
+    """Add one line; what a kill cuts off is dropped by the reader and by the resumed run."""
+    with (run / METRICS).open("a", encoding="utf-8", newline="\n") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def keep_metrics_until(run: Run, step: int) -> None:
+    """Drop the lines of checks after ``step``: the resumed run writes them again."""
+    kept = [json.dumps(line) for line in run.metrics() if line["step"] <= step]
+    write_text(run.path / METRICS, "".join(f"{line}\n" for line in kept))
+
+
+def _parse(line: str) -> dict[str, Any] | None:
+    try:
+        parsed = json.loads(line)
+    except json.JSONDecodeError:
+        return None
+    return parsed if isinstance(parsed, dict) and "step" in parsed else None

@@ -1,0 +1,83 @@
+"""Scores of crops while training, and pictures to look at."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from crosspatch.crops import Crops
+from crosspatch.files import write_bytes
+from crosspatch.images import pictures
+from crosspatch.models.losses import focal_tversky_loss
+from crosspatch.models.runtime import autocast
+from crosspatch.training.batches import Batches
+from crosspatch.training.samples import Indices
+
+Mask = NDArray[np.uint8]
+
+
+@torch.inference_mode()
+def score(
+    network: nn.Module, batches: Batches, rows: Indices, *, batch: int, precision: str
+) -> dict[str, float]:
+    """Score a network on crops as they are, neither turned nor flipped.
+
+    Returns
+    -------
+    ``loss`` (the paper's focal Tversky, mean over crops), ``iou`` and ``dice`` (pooled over all
+    pixels that count, threshold 0.5; nan where neither truth nor mask has foreground)
+    """
+    totals = torch.zeros(4, dtype=torch.float64)  # loss, intersection, drawn, true
+    for image, target in _in_order(batches, rows, batch):
+        with autocast(image.device, precision):
+            logits = network(image)
+        probability = torch.sigmoid(logits.float())[:, 0]  # (B, H, W)
+        drawn, true = (probability >= 0.5) & (target != 255), target == 1
+        totals += torch.stack(
+            [
+                focal_tversky_loss(probability, target).double() * len(image),
+                (drawn & true).sum().double(),
+                drawn.sum().double(),
+                true.sum().double(),
+            ]
+        ).cpu()
+    loss, both, drawn_area, true_area = totals.tolist()
+    either = drawn_area + true_area - both
+    return {
+        "loss": loss / len(rows),
+        "iou": both / either if either else float("nan"),
+        "dice": 2 * both / (drawn_area + true_area) if either else float("nan"),
+    }
+
+
+@torch.inference_mode()
+def write_preview(
+    path: Path, network: nn.Module, batches: Batches, rows: Indices, *, precision: str
+) -> None:
+    """Write a picture of some crops: image, truth, mask; one row a crop."""
+    crops: Crops = batches.crops
+    tiles, captions = [], []
+    for image, target in _in_order(batches, rows, 1):
+        with autocast(image.device, precision):
+            logits = network(image)
+        mask = (logits[0, 0] >= 0).cpu().numpy().astype(np.uint8)
+        row = int(rows[len(tiles) // 3])
+        picture = pictures.to_rgb(np.asarray(crops.images[row]), crops.channel_names)
+        truth: Mask = target[0].cpu().numpy()
+        tiles += [
+            picture,
+            pictures.overlay(picture, truth),
+            pictures.overlay(picture, mask),
+        ]
+        captions += [str(crops.table["subject"][row]), "truth", "prediction"]
+    sheet = pictures.contact_sheet(tiles, captions, columns=3)
+    write_bytes(path, pictures.to_png_bytes(sheet))
+
+
+def _in_order(batches: Batches, rows: Indices, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    for start in range(0, len(rows), batch):
+        some = rows[start : start + batch]
+        yield batches.load(some, np.zeros(len(some), dtype=np.int64))
