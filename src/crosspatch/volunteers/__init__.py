@@ -1,1 +1,1 @@
-"""crosspatch.volunteers"""
+"""Volunteers' outlines: read from exports, cleaned, filled, agreed on, simulated."""
