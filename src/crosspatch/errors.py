@@ -22,3 +22,8 @@ class MissingExtraError(CrosspatchError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs an extra: pip install 'crosspatch[{extra}]'")
+        self.what, self.extra = what, extra
+
+    def __reduce__(self) -> tuple[type[CrosspatchError], tuple[str, str]]:
+        """Let it travel from a worker process to the one that waits for it."""
+        return type(self), (self.what, self.extra)
