@@ -1,4 +1,4 @@
-"""Three generated domains: made again by their seed, split by scene, and no threshold solves them."""
+"""Three generated domains: repeatable, split by scene, beyond any threshold."""
 
 import itertools
 import tomllib

@@ -56,7 +56,8 @@ class Canvas:
             share = self.lattice(step / 2)
         first, second = self.colour(), self.colour()
         folds = 0.92 + 0.16 * self.lattice(0.06)
-        return (first + (second - first) * 0.8 * share[..., None]) * folds[..., None]
+        dyed = first + (second - first) * 0.8 * share[..., None]
+        return np.asarray(dyed * folds[..., None])
 
     def lattice(self, step: float) -> Floats:
         """Draw noise in [0, 1] between random values on a lattice ``step`` heights wide, (H, W)."""

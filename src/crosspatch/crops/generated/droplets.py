@@ -102,7 +102,7 @@ def _lumps(rng: np.random.Generator, shape: tuple[int, int], sigma: float) -> Fl
 def _warp(shape: tuple[int, int], rng: np.random.Generator) -> Floats:
     """Where each pixel looks, (2, H, W) row and column: the tissue is not drawn with compasses."""
     bend = np.stack([_lumps(rng, shape, 22) * 3.0 + _lumps(rng, shape, 7) * 0.7 for _ in range(2)])
-    return np.indices(shape) + bend
+    return np.asarray(np.indices(shape) + bend)
 
 
 def _tissue(scene: Style, shape: tuple[int, int], warp: Floats, rng: np.random.Generator) -> Floats:
@@ -202,4 +202,5 @@ def _microscope(scene: Style, tissue: Floats, rng: np.random.Generator) -> NDArr
     seen = seen + scene.shading * _lumps(rng, shape, max(shape) / 4)
     seen = seen + rng.normal(0, 0.006, (shape[0], 1))
     seen = seen + scene.grain * (0.8 * rng.standard_normal(shape) + 0.6 * _lumps(rng, shape, 0.7))
-    return np.clip(np.rint(seen * 255), 0, 255).astype(np.uint8)
+    grey: NDArray[np.uint8] = np.clip(np.rint(seen * 255), 0, 255).astype(np.uint8)
+    return grey

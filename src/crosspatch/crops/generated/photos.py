@@ -130,7 +130,7 @@ def _clutter(scene: Style, canvas: Canvas, count: int, *, behind: bool) -> None:
 
 
 def _plant(canvas: Canvas, foot: float, col: float, size: float) -> None:
-    """A stem under a ragged ball of leaves."""
+    """Paint a stem under a ragged ball of leaves."""
     rng = canvas.rng
     root, top = np.array([foot, col]), np.array([foot - size, col])
     bark = np.array([0.35, 0.25, 0.16])
@@ -150,4 +150,5 @@ def _camera(scene: Style, canvas: Canvas) -> NDArray[np.uint8]:
     seen = 0.5 + (np.clip(seen, 0, 1) - 0.5) * scene.contrast
     seen = ndimage.gaussian_filter(seen, (scene.blur, scene.blur, 0))
     seen = seen * 255 + canvas.rng.normal(0, scene.noise, seen.shape)
-    return np.clip(np.rint(seen), 0, 255).astype(np.uint8).transpose(2, 0, 1)
+    shown: NDArray[np.uint8] = np.clip(np.rint(seen), 0, 255).astype(np.uint8)
+    return shown.transpose(2, 0, 1)
