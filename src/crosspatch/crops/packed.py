@@ -66,6 +66,7 @@ class Crops:
     skipped : labelled subjects that could not be used
     unlabelled, unplaced : how many subjects had no mask; had a mask but no split
     said : what was assumed about the data sets
+    sources : name, fingerprint and, where known, licence and origin of each data set
     """
 
     path: Path
@@ -82,6 +83,7 @@ class Crops:
     unlabelled: int
     unplaced: int
     said: tuple[str, ...]
+    sources: tuple[dict[str, str], ...]
 
     @classmethod
     def open(cls, path: PathLike) -> "Crops":
@@ -158,6 +160,9 @@ def _read_parts(folder: Path, table: dict[str, Any]) -> dict[str, Any]:
         "unlabelled": int(table["unlabelled"]),
         "unplaced": int(table["unplaced"]),
         "said": tuple(map(str, table.get("said", []))),
+        "sources": tuple(
+            {str(key): str(value) for key, value in one.items()} for one in table["datasets"]
+        ),
     }
 
 

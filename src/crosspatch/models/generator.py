@@ -8,7 +8,7 @@ blocks drop half of their features while training. The paper gives no width; 64 
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - the field's name for it
+from torch.nn import functional as F
 
 SLOPE = 0.2
 _WIDEST = 8  # features grow 1, 2, 4, 8, 8, ... times the width, as in pix2pix

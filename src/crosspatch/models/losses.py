@@ -5,7 +5,7 @@ Both are computed in float32 whatever the networks run in.
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812 - the field's name for it
+from torch.nn import functional as F
 
 IGNORED = 255
 EMPTY_SMOOTHING = 0.01

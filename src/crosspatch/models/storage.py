@@ -170,7 +170,7 @@ def save_model(
             "channels": list(facts.channel_names),
             "dtype": facts.dtype,
             "normalisation": {"mean": list(facts.mean), "std": list(facts.std)},
-            "resize": facts.resize.table(),
+            "resize": facts.resize.as_table(),
             "crop_size": facts.crop_size,
             "foreground": list(facts.foreground),
             "threshold": facts.threshold,

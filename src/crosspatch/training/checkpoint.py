@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -79,9 +80,18 @@ def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _load_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Fill an optimiser's slots, each laid out in memory as its parameter.
+
+    Fused Adam walks over the bare memory of both: a contiguous average beside channels-last
+    weights would silently be added to the wrong ones.
+    """
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     slots: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         index, slot = key.split("/", 1)
+        like = parameters[int(index)]
+        if tensor.shape == like.shape:
+            tensor = torch.empty_like(like).copy_(tensor)
         slots.setdefault(int(index), {})[slot] = tensor
     table = optimizer.state_dict()
     table["state"] = slots

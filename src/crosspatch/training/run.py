@@ -69,9 +69,9 @@ def write_run(folder: Path, table: Mapping[str, Any]) -> None:
     write_toml(folder / "run.toml", table, says="A crosspatch training run.")
 
 
-def append_metrics(run: Path, line: Mapping[str, Any]) -> None:
+def append_metrics(run: Run, line: Mapping[str, Any]) -> None:
     """Add one line; what a kill cuts off is dropped by the reader and by the resumed run."""
-    with (run / METRICS).open("a", encoding="utf-8", newline="\n") as file:
+    with (run.path / METRICS).open("a", encoding="utf-8", newline="\n") as file:
         file.write(json.dumps(line) + "\n")
 
 

@@ -126,11 +126,17 @@ def _run_table(crops: Crops, out: Path, settings: Settings, device: torch.device
         "versions": {name: version(name) for name in _LIBRARIES}
         | {"python": platform.python_version(), "machine": platform.platform()},
         "provenance": {
-            "data": crops.origin,
-            "licence": crops.licence,
+            "data": _told(crops, "name", "origin"),
+            "licence": _told(crops, "licence"),
             "crops_fingerprint": crops.fingerprint,
         },
     }
+
+
+def _told(crops: Crops, *keys: str) -> str:
+    """What the data sets say of themselves, in one line for the model card."""
+    told = [", ".join(source[key] for key in keys if key in source) for source in crops.sources]
+    return "; ".join(dict.fromkeys(text for text in told if text))
 
 
 def _relative(crops: Path, out: Path) -> str:

@@ -1,0 +1,231 @@
+"""A run from end to end: it learns, resumes to the bit, stops cleanly, refuses what cannot work."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from crosspatch.config import load_settings
+from crosspatch.crops import Crops
+from crosspatch.errors import CrosspatchError, InputError, SettingsError
+from crosspatch.training import loop
+from crosspatch.training.loop import StoppedError
+from crosspatch.training.run import Run
+from crosspatch.training.watch import NotFiniteError
+from crosspatch.workflows.train import resume, train
+
+
+def weights(run: Run) -> dict[str, torch.Tensor]:
+    return {
+        f"{folder}/{name}": tensor
+        for folder in ("model", "plain")
+        for kind in ("generator", "discriminator")
+        for name, tensor in load_file(run.path / folder / f"{kind}.safetensors").items()
+    }
+
+
+def same(first: Run, second: Run) -> None:
+    mine, theirs = weights(first), weights(second)
+    assert mine.keys() == theirs.keys()
+    for name in mine:
+        assert torch.equal(mine[name], theirs[name]), name
+    untimed = [
+        [{k: v for k, v in line.items() if k != "images_per_second"} for line in run.metrics()]
+        for run in (first, second)
+    ]
+    assert untimed[0] == untimed[1]
+
+
+@pytest.fixture(scope="session")
+def straight(disc_crops, tmp_path_factory):
+    """An uninterrupted run, for others to equal."""
+    settings = load_settings(None, SMALL)
+    return train(disc_crops, out=tmp_path_factory.mktemp("runs") / "straight", config=settings)
+
+
+SMALL = {
+    "network": {"width": 4, "depth": 4, "discriminator_width": 4},
+    "training": {
+        "steps": 24, "checks": 4, "batch": 4, "threads": 1, "precision": "fp32",
+        "generator_rate": 2e-3,
+    },
+}  # fmt: skip
+
+
+def test_it_writes_everything_a_run_folder_promises(straight):
+    names = {path.name for path in straight.path.iterdir()}
+    assert {"run.toml", "metrics.jsonl", "checkpoint", "previews", "model", "plain"} <= names
+    lines = straight.metrics()
+    assert [line["step"] for line in lines] == [6, 12, 18, 24]
+    assert {"tversky", "adversarial", "fake", "real", "plain_iou", "averaged_dice"} <= set(lines[0])
+    assert straight.table["precision"] == "fp32"
+    assert straight.table["threads"] == 1
+    assert straight.model.facts.provenance["data"] == "discs, made by a test"
+
+
+def test_labels_spent_hold_training_and_validation_but_never_test(straight, disc_crops):
+    spent = straight.model.facts.contents
+    split = dict(zip(disc_crops.subjects["subject"], disc_crops.subjects["split"], strict=True))
+    expected = {disc_crops.contents[name] for name, word in split.items() if word == "train"}
+    assert spent == expected
+    assert len(spent) == 14
+
+
+def test_the_loss_falls(disc_crops, tmp_path):
+    settings = load_settings(None, {**SMALL, "training": {**SMALL["training"], "steps": 120}})
+    run = train(disc_crops, out=tmp_path / "run", config=settings)
+    lines = run.metrics()
+    assert lines[-1]["tversky"] < 0.6 * lines[0]["tversky"]
+    assert lines[-1]["averaged_iou"] > 0.7
+
+
+def test_the_same_seed_gives_the_same_result_and_another_does_not(straight, disc_crops, tmp_path):
+    settings = load_settings(None, SMALL)
+    same(straight, train(disc_crops, out=tmp_path / "again", config=settings))
+    other = train(disc_crops, out=tmp_path / "other", config=settings, seed=1)
+    assert not torch.equal(
+        weights(other)["model/head.weight"] if "model/head.weight" in weights(other)
+        else weights(other)["plain/head.weight"],
+        weights(straight)["plain/head.weight"],
+    )  # fmt: skip
+
+
+def test_a_stop_is_clean_and_the_resumed_run_equals_the_straight_one(
+    straight, disc_crops, tmp_path
+):
+    """Ctrl-C between two checks: the step is finished, and the sums of the check live on."""
+
+    def interrupt(what: str, done: int, total: int) -> None:
+        if done == 12 and not interrupted:
+            interrupted.append(done)
+            threading.Timer(0.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    interrupted: list[int] = []
+    with pytest.raises(StoppedError, match="--resume"):
+        train(
+            disc_crops, out=tmp_path / "run", config=load_settings(None, SMALL), progress=interrupt
+        )
+    assert not Run.open(tmp_path / "run").finished
+    with pytest.raises(InputError, match="has not finished"):
+        _ = Run.open(tmp_path / "run").model
+    same(straight, resume(tmp_path / "run"))
+
+
+_CHILD = """
+import sys
+from crosspatch.config import load_settings
+from crosspatch.workflows.train import train
+if __name__ == "__main__":
+    train(sys.argv[1], out=sys.argv[2], config=sys.argv[3])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wait", [0.0, 0.15, 0.3])
+def test_after_kill_9_at_any_moment_the_resumed_run_equals_the_straight_one(
+    straight, disc_crops, tmp_path, wait
+):
+    config = tmp_path / "small.toml"
+    config.write_text(
+        "\n".join(
+            f"[{table}]\n" + "\n".join(f"{k} = {json.dumps(v)}" for k, v in values.items())
+            for table, values in SMALL.items()
+        )
+    )
+    (tmp_path / "child.py").write_text(_CHILD)
+    child = subprocess.Popen(
+        [sys.executable, tmp_path / "child.py", disc_crops.path, tmp_path / "run", config]
+    )
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    deadline = time.monotonic() + 90
+    while not (metrics.exists() and metrics.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    time.sleep(wait)
+    child.kill()
+    child.wait()
+    same(straight, resume(tmp_path / "run"))
+
+
+def test_a_finished_run_is_not_trained_again(straight):
+    before = (straight.path / "metrics.jsonl").read_bytes()
+    assert resume(straight).model.path == straight.path / "model"
+    assert (straight.path / "metrics.jsonl").read_bytes() == before
+
+
+def test_a_torn_last_line_of_metrics_is_left_out(straight, tmp_path):
+    run = Run(tmp_path, straight.table)
+    (tmp_path / "metrics.jsonl").write_text('{"step": 6}\n{"step": 12, "tv')
+    assert run.metrics() == [{"step": 6}]
+
+
+def test_an_existing_folder_is_kept_unless_overwrite_is_said(straight, disc_crops):
+    with pytest.raises(CrosspatchError, match="--overwrite"):
+        train(disc_crops, out=straight.path, config=load_settings(None, SMALL))
+    assert straight.finished
+
+
+def test_one_value_in_batch_norm_is_refused_before_anything_is_written(disc_crops, tmp_path):
+    with pytest.raises(SettingsError, match="batch norm"):
+        train(
+            disc_crops, out=tmp_path / "run",
+            overrides={"network": {"depth": 6, "width": 2}, "training": {"batch": 1, "steps": 1}},
+        )  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_nan_stops_the_run_and_leaves_the_last_checkpoint(disc_crops, tmp_path, monkeypatch):
+    real_step = loop.generator_step
+    calls = []
+
+    def poisoned(*args, **kwargs):
+        said = real_step(*args, **kwargs)
+        calls.append(1)
+        return said | {"tversky": torch.tensor(float("nan"))} if len(calls) > 15 else said
+
+    monkeypatch.setattr(loop, "generator_step", poisoned)
+    with pytest.raises(NotFiniteError, match="step 16"):
+        train(disc_crops, out=tmp_path / "run", config=load_settings(None, SMALL))
+    monkeypatch.undo()
+    assert [line["step"] for line in Run.open(tmp_path / "run").metrics()] == [6, 12]
+    assert resume(tmp_path / "run").finished
+
+
+def test_changed_crops_are_refused_on_resume(straight, disc_crops, tmp_path):
+    table = {**straight.table, "crops_fingerprint": "other", "crops": str(disc_crops.path)}
+    loop_run = Run(tmp_path / "run", table)
+    loop_run.path.mkdir()
+    from crosspatch.training.run import write_run
+
+    write_run(loop_run.path, table)
+    with pytest.raises(InputError, match="has changed"):
+        resume(loop_run.path)
+
+
+def test_two_processes_do_not_train_one_run(straight, monkeypatch):
+    from crosspatch.files import locked
+    from crosspatch.workflows import train as workflow
+
+    with locked(straight.path, "training"), pytest.raises(CrosspatchError, match="another process"):
+        workflow._go(straight, Crops.open(straight.path / straight.table["crops"]), lambda *_: None)
+
+
+def test_a_fraction_spends_fewer_labels_and_keeps_them_nested(disc_crops, tmp_path):
+    from crosspatch.training.samples import choose
+
+    spent = [set(choose(disc_crops, f, 0.15, 3).subjects) for f in (0.25, 0.5, 1.0)]
+    assert spent[0] < spent[1] < spent[2]
+    for fraction in (0.25, 0.5, 1.0):
+        chosen = choose(disc_crops, fraction, 0.15, 3)
+        assert not set(chosen.train) & set(chosen.validation)
+        names = np.asarray(disc_crops.table["subject"])
+        groups = np.asarray(disc_crops.table["group"])
+        assert not set(groups[chosen.train]) & set(groups[chosen.validation])
+        assert set(names[chosen.train]) | set(names[chosen.validation]) == set(chosen.subjects)

@@ -1,0 +1,96 @@
+"""Both steps equal the textbook's: separate graphs, every gradient computed the long way."""
+
+import copy
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from crosspatch import Discriminator, Generator, focal_tversky_loss
+from crosspatch.config import LossSettings
+from crosspatch.models.discriminator import beside
+from crosspatch.training.steps import discriminator_step, generator_step, judge
+
+
+@pytest.fixture
+def parts():
+    torch.manual_seed(3)
+    generator = Generator(2, width=4, depth=3, dropout=0.0).double()
+    discriminator = Discriminator(3, width=4).double()
+    image = torch.randn(2, 2, 64, 64, dtype=torch.float64)
+    target = (torch.rand(2, 64, 64) > 0.6).to(torch.uint8)
+    return generator, discriminator, image, target
+
+
+def sgd(network):
+    return torch.optim.SGD(network.parameters(), lr=1e-3)
+
+
+def textbook(generator, discriminator, image, target, loss):
+    """The authors' order: two looks at the fake, detached for the discriminator."""
+    g_optimizer, d_optimizer = sgd(generator), sgd(discriminator)
+    fake = torch.sigmoid(generator(image).float())
+    verdict = discriminator(beside(image, fake)).float()
+    g_loss = loss.tversky_weight * focal_tversky_loss(fake, target)
+    g_loss = g_loss + loss.adversarial_weight * F.binary_cross_entropy_with_logits(
+        verdict, torch.ones_like(verdict)
+    )
+    g_optimizer.zero_grad()
+    g_loss.backward()
+    on_fake = discriminator(beside(image, fake.detach())).float()
+    on_real = discriminator(beside(image, (target == 1).unsqueeze(1))).float()
+    d_loss = (
+        F.binary_cross_entropy_with_logits(on_fake, torch.zeros_like(on_fake))
+        + F.binary_cross_entropy_with_logits(on_real, torch.ones_like(on_real))
+    ) / 2
+    g_optimizer.step()
+    d_optimizer.zero_grad()
+    d_loss.backward()
+    d_optimizer.step()
+
+
+def test_one_look_at_the_mask_gives_the_textbooks_updates(parts):
+    generator, discriminator, image, target = parts
+    loss = LossSettings(adversarial_weight=3.0)
+    slow_generator, slow_discriminator = copy.deepcopy(generator), copy.deepcopy(discriminator)
+    textbook(slow_generator, slow_discriminator, image, target, loss)
+    judged = judge(generator, discriminator, image, target)
+    generator_step(judged, generator, sgd(generator), loss)
+    discriminator_step(judged, discriminator, sgd(discriminator))
+    for mine, theirs in ((generator, slow_generator), (discriminator, slow_discriminator)):
+        for name, value in mine.named_parameters():
+            assert torch.allclose(value, theirs.get_parameter(name), rtol=1e-4, atol=1e-7), name
+
+
+def test_each_step_changes_its_own_network_only(parts):
+    generator, discriminator, image, target = parts
+    before = copy.deepcopy(discriminator.state_dict())
+    judged = judge(generator, discriminator, image, target)
+    generator_step(judged, generator, sgd(generator), LossSettings())
+    assert all(p.grad is None for p in discriminator.parameters())
+    for name, value in discriminator.named_parameters():
+        assert torch.equal(value, before[name])
+    weights = copy.deepcopy(dict(generator.named_parameters()))
+    discriminator_step(judged, discriminator, sgd(discriminator))
+    for name, value in generator.named_parameters():
+        assert torch.equal(value, weights[name])
+    assert not torch.equal(discriminator.blocks[0].weight, before["blocks.0.weight"])
+
+
+def test_ignored_pixels_teach_neither_network(parts):
+    """What is drawn where nobody knows the truth changes no loss and no verdict."""
+    generator, discriminator, image, target = parts
+    target[:, :20] = 255
+    judged = judge(generator, discriminator, image, target)
+    assert judged.verdicts is not None
+    drawn = judged.probability.detach().clone()
+    drawn[:, :, :20] = 1.0
+    verdicts = discriminator(beside(image, drawn * judged.counted))
+    assert torch.allclose(verdicts, judged.verdicts, atol=1e-9)
+
+
+def test_without_an_adversary_only_the_mask_loss_is_said(parts):
+    generator, _, image, target = parts
+    judged = judge(generator, None, image, target)
+    said = generator_step(judged, generator, sgd(generator), LossSettings(adversarial_weight=0.0))
+    assert set(said) == {"tversky"}
