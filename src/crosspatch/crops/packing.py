@@ -15,7 +15,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-
 from crosspatch import images
 from crosspatch.crops.packed import Crops, Skipped
 from crosspatch.crops.recipes import Recipe

@@ -91,7 +91,8 @@ class Moments:
         for channel, plane in enumerate(pixels):  # one plane at a time: float64 takes room
             values = plane.astype(np.float64)
             mean = values.mean()
-            squares = np.square(values - mean).sum()
+            values -= mean
+            squares = np.square(values, out=values).sum()
             apart = mean - self._mean[channel]
             total = self._count + count
             self._mean[channel] += apart * count / total

@@ -38,7 +38,7 @@ class Dataset:
     foreground : names of what masks call 1 (("foreground",) where it has no name)
     mask_values : which stored values are background, foreground, ignored
     problems : what was wrong with names and splits.csv (``check`` finds the rest)
-    said : what was assumed and must be said aloud
+    said : what was assumed and must be said aloud, and the notes in dataset.toml
     licence, origin : from dataset.toml
     channels_declared : dataset.toml names the channels, so every image must have as many
     """
@@ -83,7 +83,7 @@ class Dataset:
             classes=classes,
             mask_values=values,
             problems=tuple(index.problems),
-            said=(*index.said, *said),
+            said=(*_notes(table, str(said_of)), *index.said, *said),
             licence=_text(table, "licence", str(said_of)),
             origin=_text(table, "origin", str(said_of)),
             channels_declared="channels" in table,
@@ -262,6 +262,13 @@ def _channel_names(
     if len(set(names)) < len(names):
         raise InputError(f"{said_of}: channels names one channel twice")
     return tuple(names)
+
+
+def _notes(table: dict[str, Any], said_of: str) -> list[str]:
+    notes = table.get("notes", [])
+    if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
+        raise InputError(f"{said_of}: notes must be a list of sentences")
+    return notes
 
 
 def _text(table: dict[str, Any], key: str, said_of: str) -> str | None:

@@ -22,6 +22,7 @@ class DatasetWriter:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.notes: list[str] = []
         self._rows: dict[str, dict[str, str]] = {}
         (folder / "images").mkdir()
         (folder / "masks").mkdir()
@@ -73,6 +74,10 @@ class DatasetWriter:
             shutil.copyfile(source, inside(self.folder / "images", name + source.suffix.lower()))
         more = {key: str(value) for key, value in (columns or {}).items()}
         self._rows[name] = {"name": name, "split": split or "", "group": group or name} | more
+
+    def note(self, sentence: str) -> None:
+        """Keep a sentence in dataset.toml that everybody who opens the data set is told."""
+        self.notes.append(sentence)
 
     def _write_mask(
         self, name: str, mask: NDArray[np.uint8], georeference: images.Georeference | None
@@ -132,5 +137,6 @@ def new_dataset(
             "classes": {"background": BACKGROUND, foreground: FOREGROUND},
             "licence": licence,
             "origin": origin,
+            "notes": writer.notes or None,
         }  # fmt: skip
         write_toml(folder / "dataset.toml", table, says="A crosspatch data set: images and masks.")
