@@ -24,7 +24,8 @@ class Down(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Halve height and width."""
-        return self.norm(F.leaky_relu(self.conv(x), SLOPE, inplace=True))
+        halved: Tensor = self.norm(F.leaky_relu(self.conv(x), SLOPE, inplace=True))
+        return halved
 
 
 class Up(nn.Module):
@@ -93,7 +94,7 @@ class Generator(nn.Module):
     @property
     def multiple(self) -> int:
         """Height and width are padded inside ``forward`` to a multiple of this."""
-        return 2**self.depth
+        return int(2**self.depth)
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits of the mask.
@@ -116,7 +117,8 @@ class Generator(nn.Module):
         skips.pop()  # the bottleneck itself is no skip
         for block in self.decoder:
             x = torch.cat([block(x), skips.pop()], dim=1)  # (B, 2 C_level, ...)
-        return self.head(x)[..., :height, :width]
+        logits: Tensor = self.head(x)
+        return logits[..., :height, :width]
 
 
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:

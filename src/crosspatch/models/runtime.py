@@ -39,7 +39,7 @@ def choose_device(wish: str | None = None) -> torch.device:
 def has_bf16(device: torch.device) -> bool:
     """Say whether the device multiplies bfloat16 in hardware."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
         return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and _cpu_multiplies_bf16()
     return False

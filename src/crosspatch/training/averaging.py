@@ -30,13 +30,13 @@ class Average:
     def __init__(self, generator: nn.Module, decay: float) -> None:
         self.network = copy.deepcopy(generator).requires_grad_(False).eval()
         self.decay = decay
-        self._mine = list(self.network.parameters())
+        self._mine: list[Tensor] = list(self.network.parameters())
 
     @torch.no_grad()
     def follow(self, generator: nn.Module, step: int) -> None:
         """Move towards the weights after step ``step`` (from 0)."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(self._mine, list(generator.parameters()), 1.0 - decay)
+        torch._foreach_lerp_(self._mine, list[Tensor](generator.parameters()), 1.0 - decay)
 
 
 @torch.no_grad()

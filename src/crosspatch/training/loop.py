@@ -243,7 +243,7 @@ def _mean_over(fabric: Fabric) -> Reduce:
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         mean = fabric.all_reduce(flat, reduce_op="mean")
         assert isinstance(mean, Tensor)
-        parts = mean.split([gradient.numel() for gradient in gradients])
+        parts = torch.split(mean, [gradient.numel() for gradient in gradients])
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
 

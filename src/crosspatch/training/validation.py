@@ -59,7 +59,8 @@ def write_preview(
 ) -> None:
     """Write a picture of some crops: image, truth, mask; one row a crop."""
     crops: Crops = batches.crops
-    tiles, captions = [], []
+    tiles: list[NDArray[np.uint8]] = []
+    captions: list[str] = []
     for image, target in _in_order(batches, rows, 1):
         with autocast(image.device, precision):
             logits = network(image)

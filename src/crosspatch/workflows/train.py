@@ -134,7 +134,7 @@ def _run_table(crops: Crops, out: Path, settings: Settings, device: torch.device
 
 
 def _told(crops: Crops, *keys: str) -> str:
-    """What the data sets say of themselves, in one line for the model card."""
+    """Say in one line, for the model card, what the data sets say of themselves."""
     told = [", ".join(source[key] for key in keys if key in source) for source in crops.sources]
     return "; ".join(dict.fromkeys(text for text in told if text))
 
@@ -147,9 +147,12 @@ def _relative(crops: Path, out: Path) -> str:
         return crops.absolute().as_posix()
 
 
-def _fabric(table: dict[str, Any] | Any) -> Fabric:
-    precision = "bf16-mixed" if table["precision"] == "bf16" else "32-true"
-    return Fabric(accelerator=table["device"], devices=1, precision=precision)
+def _fabric(table: Mapping[str, Any]) -> Fabric:
+    return Fabric(
+        accelerator=table["device"],
+        devices=1,
+        precision="bf16-mixed" if table["precision"] == "bf16" else "32-true",
+    )
 
 
 def _go(run: Run, crops: Crops, progress: Progress) -> Run:
