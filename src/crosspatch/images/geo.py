@@ -1,7 +1,12 @@
 """Georeference of GeoTIFF files, by rasterio (the extra ``geo``)."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from crosspatch.errors import CrosspatchError, InputError, MissingExtraError
 from crosspatch.images.image import Georeference, NDPixels
@@ -23,30 +28,48 @@ def read_georeference(path: Path) -> Georeference | None:
     InputError
         GDAL cannot read the file.
     """
+    with _opened(path) as source:
+        if source is None:
+            return None
+        crs = source.crs.to_string() if source.crs else ""
+        a, b, c, d, e, f = (float(value) for value in source.transform[:6])
+        nodata = None if source.nodata is None else float(source.nodata)
+    if not crs and (a, b, c, d, e, f) == _IDENTITY and nodata is None:
+        return None
+    return Georeference(crs, (a, b, c, d, e, f), nodata)
+
+
+def read_band_pixels(path: Path) -> NDPixels | None:
+    """Pixels (C, H, W) as GDAL decodes them; None without rasterio."""
+    with _opened(path) as source:
+        return None if source is None else np.asarray(source.read())
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a TIFF by rasterio, or give None where that is not installed."""
     try:
         import rasterio
     except ImportError:
-        return None
+        yield None
+        return
     try:
         # No look at neighbouring files: what the image says of itself is all that counts.
         with (
+            warnings.catch_warnings(),
             rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"),
-            rasterio.open(path.absolute(), driver="GTiff") as source,
         ):
-            crs = source.crs.to_string() if source.crs else ""
-            transform = tuple(float(value) for value in source.transform[:6])
-            nodata = None if source.nodata is None else float(source.nodata)
+            warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+            with rasterio.open(path.absolute(), driver="GTiff") as source:
+                yield source
     except rasterio.errors.RasterioError as error:
-        raise InputError(f"{path}: its georeference cannot be read ({error})") from None
-    if not crs and transform == _IDENTITY and nodata is None:
-        return None
-    return Georeference(crs, transform, nodata)  # type: ignore[arg-type]
+        raise InputError(f"{path}: GDAL cannot read it ({error})") from None
 
 
 def geotiff_bytes(
-    pixels: NDPixels, georeference: Georeference, channel_names: tuple[str, ...] | None
+    path: Path, pixels: NDPixels, georeference: Georeference, channel_names: tuple[str, ...] | None
 ) -> bytes:
-    """Encode (C, H, W) as a deflated GeoTIFF.
+    """Encode (C, H, W) as a deflated GeoTIFF; ``path`` is named in messages.
 
     Raises
     ------
@@ -59,7 +82,7 @@ def geotiff_bytes(
         import rasterio
         from rasterio.io import MemoryFile
     except ImportError:
-        raise MissingExtraError("writing a georeference", "geo") from None
+        raise MissingExtraError(f"{path}: writing a georeference", "geo") from None
     channels, height, width = pixels.shape
     located = georeference.transform != _IDENTITY
     try:
@@ -77,4 +100,4 @@ def geotiff_bytes(
                     target.descriptions = channel_names
             return bytes(memory.read())
     except (rasterio.errors.RasterioError, ValueError) as error:
-        raise CrosspatchError(f"the georeference cannot be written ({error})") from None
+        raise CrosspatchError(f"{path}: the georeference cannot be written ({error})") from None

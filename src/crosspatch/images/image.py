@@ -90,7 +90,7 @@ class Image:
     georeference: Georeference | None = None
 
 
-def check_claim(path: Path, header: Header, capacity: float) -> None:
+def check_claim(path: Path, header: Header, stored: int, capacity: int) -> None:
     """Refuse a header that asks for more than the program reads or its file can hold.
 
     Parameters
@@ -99,8 +99,10 @@ def check_claim(path: Path, header: Header, capacity: float) -> None:
         Named in the message.
     header : Header
         What the file claims.
-    capacity : float
-        Most bytes of pixels that a file of this size and compression can hold.
+    stored : int
+        Bytes of the pixels as the file lays them out, before compression.
+    capacity : int
+        Most such bytes that a file of this size and compression can hold.
 
     Raises
     ------
@@ -108,7 +110,7 @@ def check_claim(path: Path, header: Header, capacity: float) -> None:
         The claim is empty, larger than ``MAX_PIXELS``, or larger than the file can hold.
     """
     values = header.channels * header.height * header.width
-    size = f"{header.width} x {header.height} pixels of {header.channels} channels"
+    size = f"{header.width:,} x {header.height:,} pixels of {header.channels} channels"
     if values <= 0:
         raise InputError(f"{path}: claims {size}; there is nothing to read")
     if values > MAX_PIXELS:
@@ -116,7 +118,7 @@ def check_claim(path: Path, header: Header, capacity: float) -> None:
             f"{path}: claims {size}, more than the {MAX_PIXELS:,} values that are read at once; "
             "cut it into tiles"
         )
-    if values * header.dtype.itemsize > capacity:
+    if stored > capacity:
         raise InputError(
             f"{path}: claims {size}, more than its bytes can hold; it is damaged or truncated"
         )

@@ -14,8 +14,8 @@ from crosspatch.errors import CrosspatchError
 from crosspatch.files import PathLike, write_bytes
 from crosspatch.images.geo import geotiff_bytes
 from crosspatch.images.image import DTYPES, Georeference, NDPixels
+from crosspatch.images.photos import RGB
 
-_RGB = ("red", "green", "blue")
 _GDAL_METADATA = 42112
 
 
@@ -48,13 +48,13 @@ def write_image(
     names = None if channel_names is None else tuple(channel_names)
     _check(path, pixels, names)
     if path.suffix.lower() in (".tif", ".tiff"):
-        write_bytes(path, tiff_bytes(pixels, georeference, names))
+        write_bytes(path, _tiff_bytes(path, pixels, georeference, names))
     elif path.suffix.lower() == ".png":
         if georeference is not None:
             raise CrosspatchError(f"{path}: a PNG holds no georeference; write a .tif")
-        if names not in (None, _RGB):
+        if names not in (None, RGB):
             raise CrosspatchError(f"{path}: a PNG holds no channel names {names}; write a .tif")
-        write_bytes(path, png_bytes(path, pixels))
+        write_bytes(path, _png_bytes(path, pixels))
     else:
         raise CrosspatchError(f"{path}: images are written as .png or .tif")
 
@@ -75,14 +75,16 @@ def _check(path: Path, pixels: NDPixels, names: tuple[str, ...] | None) -> None:
         raise CrosspatchError(f"{path}: {pixels.dtype} pixels are not written")
     if names is not None and len(names) != len(pixels):
         raise CrosspatchError(f"{path}: {len(names)} channel names for {len(pixels)} channels")
+    if names is not None and not all(names):
+        raise CrosspatchError(f"{path}: a channel name is empty")
 
 
-def tiff_bytes(
-    pixels: NDPixels, georeference: Georeference | None, names: tuple[str, ...] | None
+def _tiff_bytes(
+    path: Path, pixels: NDPixels, georeference: Georeference | None, names: tuple[str, ...] | None
 ) -> bytes:
     """Encode (C, H, W) as a deflated TIFF, one plane a channel, or a GeoTIFF."""
     if georeference is not None:
-        return geotiff_bytes(pixels, georeference, names)
+        return geotiff_bytes(path, pixels, georeference, names)
     items = "".join(
         f'<Item name="DESCRIPTION" sample="{band}" role="description">{name}</Item>'
         for band, name in enumerate(html.escape(html.escape(name)) for name in names or ())
@@ -95,14 +97,15 @@ def tiff_bytes(
         photometric="minisblack",
         planarconfig="separate" if len(pixels) > 1 else None,
         compression="zlib",
+        predictor=pixels.dtype.kind in "ui",  # floats would need the extra em
         metadata=None,
         software=False,
-        extratags=[(_GDAL_METADATA, 2, 0, xml, True)] if names else [],
+        extratags=[(_GDAL_METADATA, 2, 0, xml.encode(), True)] if names else [],
     )
     return buffer.getvalue()
 
 
-def png_bytes(path: Path, pixels: NDPixels) -> bytes:
+def _png_bytes(path: Path, pixels: NDPixels) -> bytes:
     """Encode (1 or 3, H, W) of uint8 or uint16 as PNG."""
     if len(pixels) not in (1, 3) or pixels.dtype not in (np.uint8, np.uint16):
         raise CrosspatchError(
