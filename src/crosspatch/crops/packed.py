@@ -46,7 +46,7 @@ class Skipped:
     why: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Crops:
     """A pack of crops; accepted wherever a path is.
 
