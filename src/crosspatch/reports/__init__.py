@@ -1,1 +1,1 @@
-"""crosspatch.reports"""
+"""The reports room: figures as SVG, and pages of them that stand alone."""
