@@ -86,7 +86,8 @@ def geotiff_bytes(
     channels, height, width = pixels.shape
     located = georeference.transform != _IDENTITY
     try:
-        with MemoryFile() as memory:
+        with warnings.catch_warnings(), MemoryFile() as memory:
+            warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
             with memory.open(
                 driver="GTiff", count=channels, height=height, width=width, dtype=pixels.dtype,
                 crs=georeference.crs or None,

@@ -164,14 +164,21 @@ def contact_sheet(
     Returns
     -------
     (height, width, 3) uint8
+
+    Raises
+    ------
+    ValueError
+        Captions and tiles differ in number, or there is no tile.
     """
+    if len(captions) != len(tiles) or not tiles:
+        raise ValueError(f"{len(captions)} captions for {len(tiles)} tiles")
     gap, size = max(cell // 32, 4), max(cell // 18, 11)
     font = ImageFont.load_default(size)
     line = size + size // 2
     fitted = [_fit(tile, cell) for tile in tiles]
     rows = [fitted[start : start + columns] for start in range(0, len(fitted), columns)]
     heights = [max(tile.height for tile in row) + line + gap for row in rows]
-    width = max((len(row) for row in rows), default=0) * (cell + gap) + gap
+    width = min(columns, len(fitted)) * (cell + gap) + gap
     sheet = PillowImage.new("RGB", (width, sum(heights) + gap), "white")
     draw = ImageDraw.Draw(sheet)
     top, texts = gap, iter(captions)
