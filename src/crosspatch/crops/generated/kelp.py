@@ -43,7 +43,7 @@ class Style:
     relief: float
     plants: float  # share of green land, [0, 1]
     turbid: float
-    vigour: float  # how much canopy reaches the surface, about [0.45, 1]
+    vigour: float  # how much canopy reaches the surface, about [0.55, 1]
     bed_depth: float
     bloom: float
     haze: float
@@ -61,7 +61,7 @@ def style(rng: np.random.Generator) -> Style:
         relief=rng.uniform(0.5, 1.1),
         plants=rng.uniform(0.2, 0.9),
         turbid=rng.uniform(0.0, 1.0),
-        vigour=rng.uniform(0.45, 1.0),
+        vigour=rng.uniform(0.55, 1.0),
         bed_depth=rng.uniform(0.35, 0.6),
         bloom=rng.choice([0.0, rng.uniform(0.5, 1.0), rng.uniform(0.5, 1.0)]),
         haze=rng.uniform(0.0, 1.0),
@@ -132,12 +132,12 @@ def _bed(scene: Style, ground: Floats, rng: np.random.Generator) -> NDArray[np.b
     suits = 1 - ((-ground - scene.bed_depth) / 0.45) ** 2  # 1 at the depth it likes
     rock = _field(rng, ground.shape, 1.6) + 0.5 * _field(rng, ground.shape, 1.0)
     score = 0.9 * suits + rock + rng.normal(-0.1, 0.3)
-    score = ndimage.gaussian_filter(score, 1.8)  # an outline is drawn smoother than fronds grow
-    grown = (score > 1.35) & (ground < -0.05)
+    score = ndimage.gaussian_filter(score, 2.4)  # an outline is drawn smoother than fronds grow
+    grown = (score > 1.15) & (ground < -0.05)
     labels, count = ndimage.label(grown)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     sizes[0] = 0
-    return np.asarray(sizes[labels] >= 30)
+    return np.asarray(sizes[labels] >= 60)
 
 
 def _canopy(scene: Style, bed: NDArray[np.bool_], rng: np.random.Generator) -> Floats:
