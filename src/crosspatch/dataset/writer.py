@@ -59,7 +59,7 @@ class DatasetWriter:
         InputError
             The name climbs out of the folder or was used before, or the mask has other values.
         """
-        if "/" in name or "\\" in name or name.startswith("."):
+        if not name or "/" in name or "\\" in name or name.startswith("."):
             raise InputError(f"{name!r} cannot be the name of a subject")
         if name in self._rows:
             raise InputError(f"the subject {name!r} was added twice")
