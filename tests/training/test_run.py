@@ -14,11 +14,12 @@ import torch
 from safetensors.torch import load_file
 
 from crosspatch.config import load_settings
-from crosspatch.crops import Crops
 from crosspatch.errors import CrosspatchError, InputError, SettingsError
+from crosspatch.files import locked
 from crosspatch.training import loop
 from crosspatch.training.loop import StoppedError
-from crosspatch.training.run import Run
+from crosspatch.training.run import Run, write_run
+from crosspatch.training.samples import choose
 from crosspatch.training.watch import NotFiniteError
 from crosspatch.workflows.train import resume, train
 
@@ -200,26 +201,55 @@ def test_a_nan_stops_the_run_and_leaves_the_last_checkpoint(disc_crops, tmp_path
 
 def test_changed_crops_are_refused_on_resume(straight, disc_crops, tmp_path):
     table = {**straight.table, "crops_fingerprint": "other", "crops": str(disc_crops.path)}
-    loop_run = Run(tmp_path / "run", table)
-    loop_run.path.mkdir()
-    from crosspatch.training.run import write_run
-
-    write_run(loop_run.path, table)
+    (tmp_path / "run").mkdir()
+    write_run(tmp_path / "run", table)
     with pytest.raises(InputError, match="has changed"):
-        resume(loop_run.path)
+        resume(tmp_path / "run")
 
 
 def test_two_processes_do_not_train_one_run(straight, monkeypatch):
-    from crosspatch.files import locked
-    from crosspatch.workflows import train as workflow
-
+    monkeypatch.setattr(Run, "finished", False)
     with locked(straight.path, "training"), pytest.raises(CrosspatchError, match="another process"):
-        workflow._go(straight, Crops.open(straight.path / straight.table["crops"]), lambda *_: None)
+        resume(straight)
+
+
+def test_a_discriminator_that_wins_is_flagged_within_an_epoch(disc_crops, tmp_path):
+    """A generator that stands still cannot answer: the discriminator soon is never in doubt."""
+    settings = load_settings(
+        None,
+        {
+            **SMALL,
+            "training": {
+                **SMALL["training"], "steps": 150, "checks": 15, "generator_rate": 1e-12,
+                "discriminator_rate": 5e-3, "versions": False,
+            },
+        },
+    )  # fmt: skip
+    run = train(disc_crops, out=tmp_path / "run", config=settings)
+    alarms = [(line["step"], alarm) for line in run.metrics() for alarm in line["alarms"]]
+    assert len(alarms) == 1
+    assert "has won" in alarms[0][1]
+    won = next(line["step"] for line in run.metrics() if line["fake"] + line["real"] < 0.04)
+    assert alarms[0][0] <= won + 20, "flagged within two checks of ten steps"
+
+
+@pytest.mark.slow
+def test_twenty_healthy_short_runs_raise_no_alarm(disc_crops, tmp_path):
+    settings = load_settings(None, {**SMALL, "training": {**SMALL["training"], "steps": 60}})
+    alarms = {
+        seed: [
+            alarm
+            for line in train(
+                disc_crops, out=tmp_path / str(seed), config=settings, seed=seed
+            ).metrics()
+            for alarm in line["alarms"]
+        ]
+        for seed in range(20)
+    }
+    assert not any(alarms.values()), alarms
 
 
 def test_a_fraction_spends_fewer_labels_and_keeps_them_nested(disc_crops, tmp_path):
-    from crosspatch.training.samples import choose
-
     spent = [set(choose(disc_crops, f, 0.15, 3).subjects) for f in (0.25, 0.5, 1.0)]
     assert spent[0] < spent[1] < spent[2]
     for fraction in (0.25, 0.5, 1.0):

@@ -25,11 +25,16 @@ def test_a_dead_discriminator_is_said_once():
     assert "dead" in alarms[0]
 
 
-def test_one_step_of_doubt_is_enough_to_be_healthy():
+def test_a_discriminator_that_is_now_and_then_in_doubt_is_healthy():
     watch = Watch()
-    assert not feed(watch, 1e-4, 1e-4, WINDOW - 1)
-    assert not feed(watch, 0.4, 0.3, 1)
-    assert not feed(watch, 1e-4, 1e-4, WINDOW - 1)
+    for _ in range(5):
+        assert not feed(watch, 0.01, 0.01, 9)
+        assert not feed(watch, 0.4, 0.3, 1)
+
+
+def test_a_short_epoch_is_judged_within_itself():
+    assert len(feed(Watch(epoch_steps=12), 1e-3, 1e-3, 12)) == 1
+    assert feed(Watch(epoch_steps=12), 1e-3, 1e-3, 11) == []
 
 
 def test_a_discriminator_at_chance_but_alive_is_healthy():

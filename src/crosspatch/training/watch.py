@@ -7,13 +7,17 @@ discriminator that has nothing more to say, because it always wins or always ans
 import math
 from collections import deque
 from collections.abc import Mapping
+from statistics import fmean
 
 from crosspatch.errors import CrosspatchError
 
 WINDOW = 50
-"""Steps that must agree before an alarm is raised."""
-_WON = 1e-3
-"""Mean loss of a discriminator that is never in doubt; healthy runs stay above it."""
+"""Steps, at most, that must agree before an alarm is raised; fewer where an epoch has fewer."""
+_SHORTEST = 10
+_WON = 0.02
+"""Mean loss of a discriminator that is hardly ever in doubt: its verdict on the generator's masks
+is then saturated, and so is what the generator can learn from it. Healthy runs here stay above 0.3.
+"""
 _CHANCE = math.log(2.0)
 _STUCK = 1e-4
 
@@ -25,7 +29,8 @@ class NotFiniteError(CrosspatchError):
 class Watch:
     """Looks at the losses of each step and says, once a run, what is wrong."""
 
-    def __init__(self, window: int = WINDOW) -> None:
+    def __init__(self, epoch_steps: int = WINDOW) -> None:
+        window = max(_SHORTEST, min(WINDOW, epoch_steps))
         self._fake: deque[float] = deque(maxlen=window)
         self._real: deque[float] = deque(maxlen=window)
         self._said: set[str] = set()
@@ -71,7 +76,7 @@ class Watch:
 
     def _alarms(self) -> list[str]:
         alarms = []
-        if max(*self._fake, *self._real) < _WON:
+        if fmean([*self._fake, *self._real]) < _WON:
             alarms.append(
                 "the discriminator has won: it is never in doubt, so it no longer teaches the "
                 "generator; lower training.discriminator_rate or train with "

@@ -42,7 +42,7 @@ class Work:
     optimizers: dict[str, Optimizer]
     steps: int
     check_steps: frozenset[int]
-    watch: Watch = field(default_factory=Watch)
+    watch: Watch
     sums: dict[str, float] = field(default_factory=dict)
     """Losses summed since the last check, and their ``count``."""
     alarms: list[str] = field(default_factory=list)
@@ -110,6 +110,7 @@ def set_up(run: Run, crops: Crops, fabric: Fabric, initial: Initial | None = Non
         optimizers=optimizers,
         steps=steps,
         check_steps=when_to_check(training, steps),
+        watch=Watch(epoch_steps=len(order) // training.batch),
     )
 
 

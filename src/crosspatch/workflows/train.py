@@ -1,8 +1,10 @@
 """``crosspatch train``: crops in, a run with its model out; and the same run taken up again."""
 
+import logging
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,9 @@ from crosspatch.models.runtime import choose_device, choose_precision, keep_free
 from crosspatch.progress import Progress, silent
 from crosspatch.training.loop import fit
 from crosspatch.training.run import Run, write_run
-from crosspatch.training.work import set_up
+from crosspatch.training.work import Work, set_up
 
+log = logging.getLogger("crosspatch")
 _LIBRARIES = ("crosspatch", "torch", "lightning-fabric", "numpy")
 
 
@@ -76,12 +79,12 @@ def train(
     where = choose_device(device)
     out = Path(out)
     refuse_existing(out, overwrite=overwrite)
-    table = _run_table(pack, out, chosen, where)
-    with new_folder(out, overwrite=overwrite) as folder:
-        write_run(folder, table)
-        # Building everything once, before the folder takes its name, finds what cannot be trained.
-        set_up(Run(folder, table), pack, _fabric(table))
-    return _go(Run(out, table), pack, progress)
+    run = Run(out, _run_table(pack, out, chosen, where))
+    with _on_threads(run):
+        work = set_up(run, pack, _fabric(run))  # finds what cannot be trained, before any writing
+        with new_folder(out, overwrite=overwrite) as folder:
+            write_run(folder, run.table)
+        return _go(work, progress)
 
 
 def resume(run: PathLike | Run, *, progress: Progress = silent) -> Run:
@@ -98,7 +101,8 @@ def resume(run: PathLike | Run, *, progress: Progress = silent) -> Run:
     crops = Crops.open(Path(os.path.normpath(run.path / run.table["crops"])))
     if crops.fingerprint != run.table["crops_fingerprint"]:
         raise InputError(f"{crops.path}: has changed since {run.path} began; train a new run")
-    return _go(run, crops, progress)
+    with _on_threads(run):
+        return _go(set_up(run, crops, _fabric(run)), progress)
 
 
 def _settings(
@@ -147,25 +151,31 @@ def _relative(crops: Path, out: Path) -> str:
         return crops.absolute().as_posix()
 
 
-def _fabric(table: Mapping[str, Any]) -> Fabric:
+def _fabric(run: Run) -> Fabric:
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision
     return Fabric(
-        accelerator=table["device"],
+        accelerator=run.table["device"],
         devices=1,
-        precision="bf16-mixed" if table["precision"] == "bf16" else "32-true",
+        precision="bf16-mixed" if run.table["precision"] == "bf16" else "32-true",
     )
 
 
-def _go(run: Run, crops: Crops, progress: Progress) -> Run:
-    """Train one run in its folder, alone."""
-    keep_freed_memory()
+@contextmanager
+def _on_threads(run: Run) -> Iterator[None]:
+    """Use the run's number of CPU threads, on which its last digits depend, and put it back."""
     before = torch.get_num_threads()
     torch.set_num_threads(int(run.table["threads"]))
     try:
-        with locked(run.path, "training"):
-            work = set_up(run, crops, _fabric(run.table))
-            for sentence in work.chosen.said:
-                progress(sentence, 0, work.steps)
-            fit(work, progress)
+        yield
     finally:
         torch.set_num_threads(before)
-    return run
+
+
+def _go(work: Work, progress: Progress) -> Run:
+    """Train one run in its folder, alone."""
+    keep_freed_memory()
+    for sentence in work.chosen.said:
+        log.warning(sentence)
+    with locked(work.run.path, "training"):
+        fit(work, progress)
+    return work.run
