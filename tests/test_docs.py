@@ -1,0 +1,95 @@
+"""The documentation says what the program does: made pages, columns, links, commands."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from crosspatch.config import schema_fields
+from crosspatch.crops.packed import CROP_COLUMNS, SUBJECT_COLUMNS
+from crosspatch.evaluation.rows import COLUMNS as SCORE_COLUMNS
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").rglob("*.md")]
+)
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def made_pages() -> dict[Path, str]:
+    """What tools/make_reference.py would write now."""
+    script = ROOT / "tools" / "make_reference.py"
+    spec = importlib.util.spec_from_file_location("make_reference", script)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return dict(module.pages())
+
+
+def section(page: str, heading: str) -> str:
+    """The text under a heading of Markdown, up to the next heading."""
+    return re.split(r"\n#+ ", page.split(f"\n### {heading}\n", 1)[1], maxsplit=1)[0]
+
+
+def listed_columns(heading: str) -> list[str]:
+    """First cells of the table under a heading of the files page, header left out."""
+    text = section(read(ROOT / "docs/reference/files.md"), heading)
+    return re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)
+
+
+def test_made_reference_pages_are_up_to_date():
+    pages = made_pages()
+    assert len(pages) == 2
+    for path, text in pages.items():
+        assert read(path) == text, f"{path.name} is out of date: run make docs"
+
+
+def test_every_setting_is_on_the_configuration_page():
+    page = read(ROOT / "docs/reference/configuration.md")
+    for table, key, _, says in schema_fields():
+        row = f"| `{key}` | "
+        assert any(
+            line.startswith(row) and says in line
+            for line in page.split(f"## [{table}]")[1].split("\n## ")[0].splitlines()
+        ), f"{table}.{key}"
+
+
+@pytest.mark.parametrize(
+    ("heading", "columns"),
+    [
+        ("crops.csv", CROP_COLUMNS),
+        ("subjects.csv", SUBJECT_COLUMNS),
+        ("scores.csv", SCORE_COLUMNS),
+        ("splits.csv", ("name", "split", "group")),
+    ],
+)
+def test_documented_columns_are_those_that_are_written(heading, columns):
+    assert listed_columns(heading) == list(columns)
+
+
+def anchor(heading: str) -> str:
+    """The name that a heading gets in a link, as on code-hosting sites."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page):
+    text = re.sub(r"```.*?```", "", read(page), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, heading = target.partition("#")
+        other = (page.parent / name).resolve() if name else page
+        assert other.exists(), f"{page.name} links to {target}, which does not exist"
+        if heading:
+            headings = re.findall(r"^#+ (.*)$", read(other), flags=re.MULTILINE)
+            assert heading in map(anchor, headings), f"{page.name} links to {target}"
+
+
+def test_pages_name_no_machine():
+    """What is published holds no place of the machine that it was written on."""
+    for page in PAGES:
+        assert not re.search(r"(?<!\w)/(?:home|root|tmp|Users)/\w", read(page)), page
