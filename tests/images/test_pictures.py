@@ -86,6 +86,15 @@ def test_the_stretch_ignores_outliers():
     assert abs(int(picture[50, 0, 0]) - 128) < 3
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "int32", "float64"])
+def test_every_type_gives_the_same_picture(dtype):
+    pixels = ramps("right", "down", "left")
+    expected = pictures.to_rgb(np.rint(pixels))
+    shift = 0 if dtype.startswith("u") else 60  # also below zero
+    found = pictures.to_rgb((np.rint(pixels) - shift).astype(dtype))
+    np.testing.assert_allclose(found.astype(int), expected, atol=1)
+
+
 def test_a_photo_keeps_its_hue_and_a_sensors_bands_are_stretched_each():
     warm = np.stack([np.linspace(0, top, 900).reshape(30, 30) for top in (200, 100, 50)])
     photo = pictures.to_rgb(warm.astype(np.uint8))

@@ -235,14 +235,28 @@ def _stretch(plane: NDPixels, reference: NDPixels) -> Picture:
     if high <= low:
         limits = np.iinfo(plane.dtype) if plane.dtype.kind in "ui" else None
         low, high = (limits.min, limits.max) if limits else (0.0, 1.0)
-    scaled = (plane.astype(np.float32) - low) * (255.0 / (high - low))
-    return np.rint(np.clip(np.nan_to_num(scaled, posinf=0.0), 0, 255)).astype(np.uint8)
+    if plane.dtype.itemsize > 2 or plane.dtype.kind == "f":
+        return _scale(plane, low, high)
+    # A table of all values of the type is quicker than arithmetic on every pixel.
+    unsigned = np.dtype(f"u{plane.dtype.itemsize}")
+    values = np.arange(2 ** (8 * unsigned.itemsize), dtype=unsigned).view(plane.dtype)
+    picture: Picture = _scale(values, low, high)[plane.view(unsigned)]
+    return picture
+
+
+def _scale(values: NDPixels, low: float, high: float) -> Picture:
+    scaled = (values.astype(np.float32) - low) * (255.0 / (high - low))
+    clipped: NDArray[np.float32] = np.clip(np.nan_to_num(scaled, posinf=0.0), 0, 255)
+    return np.rint(clipped).astype(np.uint8)
 
 
 def _tint(picture: Picture, region: NDArray[np.bool_], colour: Colour, opacity: float) -> Picture:
     tinted = picture.copy()
-    mixed = picture[region] * (1 - opacity) + np.array(colour) * opacity
-    tinted[region] = np.rint(mixed).astype(np.uint8)
+    inside = tinted[region]  # (N, 3)
+    for channel, level in enumerate(colour):
+        table = np.rint(np.arange(256) * (1 - opacity) + level * opacity).astype(np.uint8)
+        inside[:, channel] = table[inside[:, channel]]
+    tinted[region] = inside
     return tinted
 
 
