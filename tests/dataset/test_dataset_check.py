@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from folders import half, make, noise, save, write_splits, write_toml
 
 from crosspatch.dataset import Dataset, check
+from folders import half, make, noise, save, write_splits, write_toml
 
 
 def problems_of(folder, **choice):
@@ -109,7 +109,7 @@ class TestNames:
 
 
 class TestTable:
-    rows = [(n, "train" if n < "e" else "test", f"g{n}") for n in "abcdef"]
+    rows = tuple((n, "train" if n < "e" else "test", f"g{n}") for n in "abcdef")
 
     def with_rows(self, folder, *rows):
         write_splits(make(folder), rows)

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from folders import half, make, noise, save, write_splits, write_toml
 
 from crosspatch.dataset import Dataset
 from crosspatch.dataset.folder import content_of
 from crosspatch.errors import InputError
+from folders import half, make, noise, save, write_splits, write_toml
 
 LAND = {"undefined": 0, "built-up": 1, "water": 3}
 

@@ -2,12 +2,12 @@ import csv
 
 import numpy as np
 import pytest
-from folders import half, noise, save
 
 from crosspatch.dataset import Dataset, check, new_dataset
 from crosspatch.errors import CrosspatchError, InputError
 from crosspatch.files import read_toml
 from crosspatch.images import read_mask
+from folders import half, noise, save
 
 
 def test_what_is_written_is_read_back(tmp_path):
@@ -76,9 +76,10 @@ def test_a_mask_of_other_values_is_refused_and_nothing_is_left(tmp_path, mask):
 
 
 def test_a_name_is_used_once(tmp_path):
-    with pytest.raises(InputError, match="twice"), new_dataset(tmp_path / "d") as writer:
+    with new_dataset(tmp_path / "d") as writer:
         writer.add("a", noise(1), half())
-        writer.add("a", noise(2), half())
+        with pytest.raises(InputError, match="twice"):
+            writer.add("a", noise(2), half())
 
 
 def test_an_empty_data_set_is_not_made(tmp_path):
