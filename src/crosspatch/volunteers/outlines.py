@@ -57,8 +57,6 @@ class SubjectOutlines:
         Gold-standard classifications: expert truth, no votes.
     retired : bool or None
         Whether the subject needs no more volunteers; None when the export does not say.
-    metadata : dict of str to str
-        The subject's own metadata as uploaded.
     """
 
     subject_id: str
@@ -67,4 +65,3 @@ class SubjectOutlines:
     volunteers: list[VolunteerOutlines]
     gold: list[VolunteerOutlines] = field(default_factory=list)
     retired: bool | None = None
-    metadata: dict[str, str] = field(default_factory=dict)

@@ -182,7 +182,7 @@ def spans(groups: Sequence[Sequence[Outline]], shape: tuple[int, int]) -> Spans:
     parts = [_runs(piece, shape) for piece in _pieces(edges)]
     outline, row, start, stop = np.concatenate([np.zeros((4, 0), np.int64), *parts], axis=1)
     group = group_of[filled[outline]]
-    if len(outlines) > len(groups):
+    if any(len(group) > 1 for group in groups):
         group, row, start, stop = _merge(group, row, start, stop, shape)
     return Spans(group, row, start, stop, shape)
 

@@ -1,0 +1,170 @@
+"""From an export of any size to the ballots of one subject after another.
+
+In an export the rows of a subject are scattered over the whole file, and the file may be larger
+than memory. So it is read once, block by block, and every row's ballot (a tenth to a half of the
+row) goes into one of up to 128 bucket files, chosen by its subject. Then a bucket, some 16 MB, is
+taken into memory at a time: it holds all the rows of its subjects. Memory follows the block and the
+bucket and not the file; the disk needs about the size of the export for as long as the work runs.
+"""
+
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+from joblib import Parallel, delayed
+
+from crosspatch.errors import InputError
+from crosspatch.progress import Progress, silent
+from crosspatch.volunteers.ballots import Ballot, Choice, Reading
+from crosspatch.volunteers.panoptes import NEEDED_COLUMNS, BallotReader
+from crosspatch.volunteers.rows import Block, Header, blocks, read_block, read_header
+from crosspatch.volunteers.tables import ToolTable
+from crosspatch.volunteers.tally import Rejected
+
+_BUCKET_BYTES = 16 * 2**20
+_MOST_BUCKETS = 128  # all are open at once, and macOS allows 256 files
+_BLOCKS_AT_ONCE = 4
+_LENGTH = struct.Struct("<I")
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """An export taken apart by subject.
+
+    Attributes
+    ----------
+    buckets : tuple of Path
+        Files for :func:`ballots_in`; a subject is in one of them only.
+    found : Reading
+        What was read, and what was rejected so far.
+    workflow : str
+        The workflow whose ballots count.
+    region_tasks : frozenset of str
+        Its tasks that draw areas: an empty answer to one of them is a blank vote.
+    """
+
+    buckets: tuple[Path, ...]
+    found: Reading
+    workflow: str
+    region_tasks: frozenset[str]
+
+
+def gather(
+    export: Path,
+    spill: Path,
+    choice: Choice,
+    *,
+    tools: ToolTable | None = None,
+    workers: int = 1,
+    reject: Callable[[list[Rejected]], None],
+    progress: Progress = silent,
+) -> Gathered:
+    """Read an export into buckets.
+
+    Parameters
+    ----------
+    export : the CSV file
+    spill : an empty folder for the buckets, on a disk with room for about as much as the export
+    choice : which workflow, version, task, tools and frame are wanted
+    tools : from a workflows export; tells tools of equal fields apart
+    workers : processes that read at the same time; 1 reads in this one
+    reject : called with the rejections of each piece, in the order of the file
+    progress : called with megabytes
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or lacks a column that is needed, or no row is wanted.
+    """
+    header = _header(export)
+    size = export.stat().st_size
+    number = min(max(1, -(-size // _BUCKET_BYTES)), _MOST_BUCKETS)
+    buckets = tuple(spill / f"{place:03}.bucket" for place in range(number))
+    found = Reading()
+    files = [bucket.open("wb") for bucket in buckets]
+    try:
+        with Parallel(n_jobs=workers) as pool:
+            pieces = blocks(export, header)
+            # A handful at a time: an endless queue of results would not have bounded memory.
+            while piece := list(islice(pieces, _BLOCKS_AT_ONCE * workers)):
+                work = (delayed(_read)(export, header, one, choice, tools, number) for one in piece)
+                for reading, spilled in pool(work):
+                    reject(reading.rejected)
+                    found.add(reading)
+                    for place, data in spilled.items():
+                        files[place].write(data)
+                progress("reading the export (MB)", piece[-1].stop // 2**20, size // 2**20)
+    finally:
+        for file in files:
+            file.close()
+    workflow = _workflow(export, found, choice)
+    return Gathered(buckets, found, workflow, _region_tasks(found, choice, workflow, tools))
+
+
+def _header(export: Path) -> Header:
+    header = read_header(export)
+    missing = header.missing(NEEDED_COLUMNS)
+    if missing:
+        raise InputError(
+            f"{export}: lacks the columns {', '.join(missing)}; choose 'Request new classification "
+            "export' in the project builder's Data Exports, and give that file as it is"
+        )
+    return header
+
+
+def _read(
+    export: Path,
+    header: Header,
+    block: Block,
+    choice: Choice,
+    tools: ToolTable | None,
+    buckets: int,
+) -> tuple[Reading, dict[int, bytes]]:
+    """Read one block; runs in a worker."""
+    reader = BallotReader(header.names, choice, tools)
+    encode = msgspec.msgpack.Encoder().encode
+    spilled: dict[int, list[bytes]] = {}
+    for row in read_block(export, block, header):
+        ballot = reader.read(row)
+        if ballot is not None:
+            data = encode(ballot)
+            place = zlib.crc32(ballot.subject_id.encode()) % buckets
+            spilled.setdefault(place, []).extend((_LENGTH.pack(len(data)), data))
+    return reader.found, {place: b"".join(parts) for place, parts in spilled.items()}
+
+
+def _workflow(export: Path, found: Reading, choice: Choice) -> str:
+    """Choose the workflow with most rows, the oldest of equals."""
+    if not found.workflows:
+        books = "; ".join(found.tally.sentences())
+        raise InputError(f"{export}: no classification can be used ({books})")
+    return min(found.workflows, key=lambda name: (-found.workflows[name], len(name), name))
+
+
+def _region_tasks(
+    found: Reading, choice: Choice, workflow: str, tools: ToolTable | None
+) -> frozenset[str]:
+    if choice.task is not None:
+        return frozenset({choice.task})
+    drawn = {task for where, task in found.region_tasks if where == workflow}
+    return frozenset(drawn | tools.region_tasks(workflow, choice.tools) if tools else drawn)
+
+
+def ballots_in(bucket: Path) -> Iterator[tuple[str, list[Ballot]]]:
+    """Yield (subject id, its ballots in the order of the export), subjects by id."""
+    decode = msgspec.msgpack.Decoder(Ballot).decode
+    data = memoryview(bucket.read_bytes())
+    subjects: dict[str, list[Ballot]] = {}
+    at = 0
+    while at < len(data):
+        (length,) = _LENGTH.unpack_from(data, at)
+        at += _LENGTH.size
+        ballot = decode(data[at : at + length])
+        subjects.setdefault(ballot.subject_id, []).append(ballot)
+        at += length
+    for subject in sorted(subjects):
+        yield subject, subjects.pop(subject)

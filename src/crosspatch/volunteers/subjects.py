@@ -1,0 +1,238 @@
+"""From the ballots on a subject to its votes in the pixels of the science image."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from crosspatch.volunteers.ballots import Ballot
+from crosspatch.volunteers.gather import ballots_in
+from crosspatch.volunteers.marks import Outline
+from crosspatch.volunteers.outlines import SubjectOutlines, VolunteerOutlines
+from crosspatch.volunteers.tally import Rejected, Tally
+from crosspatch.volunteers.who_counts import Placed, Repeats, who_counts
+
+OTHER_WORKFLOW = "another workflow"
+OUTSIDE = "it lies outside the image"
+NO_IMAGE = "no image of the subject was given"
+NO_SIZE = "the size of the subject's image is unknown"
+TOO_LARGE = "the subject's image claims to be absurdly large"
+
+_MOST_PIXELS = 2**26  # of a size that only an export's metadata claim: 8192 x 8192
+_SAME_SHAPE = 0.01
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Which grid the science images have.
+
+    Attributes
+    ----------
+    size : (H, W) or None
+        The grid of all subjects, where it was given.
+    images : dict or None
+        Subject's file name or stem, in lower case -> (path, (H, W)); where images were given, a
+        subject without one is left out.
+    locations : dict of str to list of str
+        Subject id -> names of its files, from a subjects export.
+    """
+
+    size: tuple[int, int] | None = None
+    images: Mapping[str, tuple[Path, tuple[int, int]]] | None = None
+    locations: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def image_of(self, subject: str, files: Sequence[str]) -> tuple[Path, tuple[int, int]] | None:
+        """Find a subject's image by its id, its metadata's file names, or its locations."""
+        for name in (subject, *files, *self.locations.get(subject, ())):
+            last = name.replace("\\", "/").rsplit("/", 1)[-1].strip().lower()
+            for key in (last, last.rsplit(".", 1)[0]):
+                if self.images and key in self.images:
+                    return self.images[key]
+        return None
+
+
+@dataclass
+class ReadSubject:
+    """A subject with its votes, or why it has none, and the books of its ballots.
+
+    Attributes
+    ----------
+    subject : SubjectOutlines or None
+        None where no ballot is a vote and none is gold standard.
+    image : Path or None
+        Its image, where images were given.
+    tally, rejected
+        What of its ballots and their marks was kept and rejected.
+    stretched : bool
+        Volunteers saw an image of other proportions than the science image has.
+    unsized : int
+        Votes whose image size nobody knows, taken as drawn on the science grid.
+    """
+
+    subject: SubjectOutlines | None
+    image: Path | None = None
+    tally: Tally = field(default_factory=Tally)
+    rejected: list[Rejected] = field(default_factory=list)
+    stretched: bool = False
+    unsized: int = 0
+
+    def reject_mark(self, ballot: Ballot, source: int, reason: str) -> None:
+        """Write the marks that an outline was made of into the books as rejected."""
+        task, marks, tool = ballot.sources[source]
+        for mark in marks:
+            self._reject(
+                Rejected(
+                    ballot.line, ballot.classification_id, ballot.subject_id, reason, task, mark,
+                    tool,
+                )
+            )  # fmt: skip
+
+    def reject_row(self, ballot: Ballot, reason: str, sources: Sequence[int]) -> None:
+        """Write a whole ballot and those of its outlines into the books as rejected."""
+        self._reject(Rejected(ballot.line, ballot.classification_id, ballot.subject_id, reason))
+        for source in sources:
+            self.reject_mark(ballot, source, reason)
+
+    def _reject(self, rejected: Rejected) -> None:
+        self.rejected.append(rejected)
+        self.tally.reject(rejected)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What makes a ballot a vote; see :func:`crosspatch.volunteers.who_counts.who_counts`."""
+
+    workflow: str
+    region_tasks: frozenset[str]
+    repeats: Repeats = "first"
+
+
+def subjects_in(bucket: Path, rules: Rules, frames: Frames) -> Iterator[ReadSubject]:
+    """Read the subjects of a bucket, one after another, by id."""
+    for subject, ballots in ballots_in(bucket):
+        yield read_subject(subject, ballots, rules, frames)
+
+
+def read_subject(
+    subject: str, ballots: Sequence[Ballot], rules: Rules, frames: Frames
+) -> ReadSubject:
+    """Place one subject's ballots in its science image and sort out who counts.
+
+    Parameters
+    ----------
+    subject : its id
+    ballots : all on this subject, in the order of the export
+    rules, frames : who counts, and on which grid
+    """
+    read = ReadSubject(None)
+    mine = []
+    for ballot in ballots:
+        if ballot.workflow == rules.workflow:
+            mine.append(ballot)
+        else:
+            read.reject_row(ballot, OTHER_WORKFLOW, range(len(ballot.sources)))
+    if not mine:
+        return read
+    files = list(dict.fromkeys(name for ballot in mine for name in ballot.files))
+    natural = Counter((one.height, one.width) for one in mine if one.height).most_common(1)
+    seen = natural[0][0] if natural else None
+    shape = _shape(read, subject, files, seen, frames)
+    if isinstance(shape, str):
+        for ballot in mine:
+            read.reject_row(ballot, shape, range(len(ballot.sources)))
+        return read
+    _count(read, subject, mine, rules, shape, seen)
+    return read
+
+
+def _shape(
+    read: ReadSubject,
+    subject: str,
+    files: Sequence[str],
+    seen: tuple[float, float] | None,
+    frames: Frames,
+) -> tuple[int, int] | str:
+    """Return the science image's (H, W), or why there is none."""
+    if frames.images is not None:
+        found = frames.image_of(subject, files)
+        if found is None:
+            return NO_IMAGE
+        read.image, shape = found
+    elif frames.size is not None:
+        shape = frames.size
+    elif seen is None:
+        return NO_SIZE
+    else:
+        shape = (max(1, round(seen[0])), max(1, round(seen[1])))
+        if shape[0] * shape[1] > _MOST_PIXELS:
+            return TOO_LARGE
+    if seen is not None:
+        read.stretched = abs(shape[0] * seen[1] / (shape[1] * seen[0]) - 1) > _SAME_SHAPE
+    return shape
+
+
+def _count(
+    read: ReadSubject,
+    subject: str,
+    ballots: Sequence[Ballot],
+    rules: Rules,
+    shape: tuple[int, int],
+    seen: tuple[float, float] | None,
+) -> None:
+    """Place the ballots, decide who counts, and keep the books."""
+    inside: dict[int, list[int]] = {}
+    placed = []
+    for ballot in ballots:
+        outlines, kept = [], []
+        natural = (ballot.height, ballot.width) if ballot.height else seen
+        for source, outline in enumerate(ballot.outlines()):
+            scaled = _scaled(outline, natural, shape)
+            if _reaches(scaled, shape):
+                outlines.append(scaled)
+                kept.append(source)
+            else:
+                read.reject_mark(ballot, source, OUTSIDE)
+        outside = len(ballot.lengths) - len(kept)
+        placed.append(Placed(ballot, tuple(outlines), ballot.unusable + outside))
+        inside[ballot.line] = kept
+    counted = who_counts(placed, rules.region_tasks, rules.repeats)
+    for one, reason in counted.rejected:
+        read.reject_row(one.ballot, reason, inside[one.ballot.line])
+    for one in counted.votes:
+        read.tally.rows_kept += 1
+        read.tally.marks_kept += sum(
+            len(one.ballot.sources[source][1]) for source in inside[one.ballot.line]
+        )
+        read.unsized += not one.ballot.height and seen is None
+    if counted.votes or counted.gold:
+        states = {ballot.retired for ballot in ballots} - {None}
+        read.subject = SubjectOutlines(
+            subject_id=subject,
+            name=subject,
+            shape=shape,
+            volunteers=[_vote(one) for one in counted.votes],
+            gold=[_vote(one) for one in counted.gold],
+            retired=True in states if states else None,
+        )
+
+
+def _vote(one: Placed) -> VolunteerOutlines:
+    ballot = one.ballot
+    return VolunteerOutlines(
+        ballot.volunteer, ballot.classification_id, one.outlines, ballot.logged_in, ballot.expert
+    )
+
+
+def _scaled(
+    outline: Outline, natural: tuple[float, float] | None, shape: tuple[int, int]
+) -> Outline:
+    """Take an outline from the uploaded image to the science image."""
+    if natural is None or natural == shape:
+        return outline
+    return outline * (shape[0] / natural[0], shape[1] / natural[1])
+
+
+def _reaches(outline: Outline, shape: tuple[int, int]) -> bool:
+    """Whether an outline's bounding box has a part inside the frame."""
+    low, high = outline.min(axis=0), outline.max(axis=0)
+    return bool((high > 0).all() and low[0] < shape[0] and low[1] < shape[1])
