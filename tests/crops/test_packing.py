@@ -240,9 +240,8 @@ class TestRefusing:
 
     def test_one_image_in_two_data_sets(self, tmp_path):
         one, other = make(tmp_path / "one"), make(tmp_path / "other")
+        write_splits(other, [(n, "test" if n < "e" else "train", f"g{n}") for n in "abcdef"])
         with pytest.raises(LeakError, match="train subject 'one/a'"):
-            rows = [(n, "test" if n < "e" else "train", f"g{n}") for n in "abcdef"]
-            write_splits(other, rows)
             pack([Dataset.open(one), Dataset.open(other)], WINDOWS, tmp_path / "crops")
 
     def test_nothing_to_train_on(self, sound):

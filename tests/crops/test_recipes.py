@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,7 +71,7 @@ class TestPositions:
             starts = sorted({origin[axis] for origin in origins})
             assert starts[0] == 0
             assert starts[-1] == max(0, side - size)
-            steps = [b - a for a, b in zip(starts, starts[1:], strict=False)]
+            steps = [b - a for a, b in pairwise(starts)]
             assert all(0 < step <= max(1, size * (1 - overlap)) for step in steps)
 
     @given(sides, sides, st.sampled_from(sorted(RECIPES)))
