@@ -68,6 +68,7 @@ def say(output: Output, result: Mapping[str, Any], lines: Sequence[str] = ()) ->
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Lay out rows as a plain text table; numbers stand right."""
     drawn = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    drawn.show_header = any(columns)
     for index, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
         drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
@@ -76,10 +77,12 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     console = Console(width=120, color_system=None)
     with console.capture() as capture:
         console.print(drawn, markup=False)
-    return capture.get().rstrip("\n")
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.3f}" if abs(value) >= 0.001 or value == 0 else f"{value:.3g}"
+    return str(value)

@@ -1,0 +1,164 @@
+"""``crosspatch info``: say what a folder or a file is, and what is wrong with it."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crosspatch import images
+from crosspatch.crops import Crops
+from crosspatch.dataset import Dataset, Problem, check
+from crosspatch.errors import InputError
+from crosspatch.files import PathLike, read_toml
+from crosspatch.progress import Progress, silent
+
+
+@dataclass(frozen=True)
+class Info:
+    """What something is.
+
+    Attributes
+    ----------
+    kind : "dataset", "crops", "run", "model", "predictions" or "image"
+    facts : what there is to know, in the order to print it
+    problems : what is wrong with a data set
+    """
+
+    kind: str
+    facts: Mapping[str, Any]
+    problems: tuple[Problem, ...] = ()
+
+
+def info(path: PathLike, *, progress: Progress = silent) -> Info:
+    """Find out what a path holds.
+
+    Parameters
+    ----------
+    path : a folder that crosspatch made, a data set folder, or an image file
+    progress : a data set is checked whole, which reads every image
+
+    Raises
+    ------
+    InputError
+        Nothing that crosspatch knows, or something damaged.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: does not exist")
+    if path.is_file():
+        return _image(path)
+    for name, describe in _FOLDERS.items():
+        if (path / f"{name}.toml").is_file():
+            return describe(path)
+    if (path / "images").is_dir() or (path / "dataset.toml").is_file():
+        return _dataset(path, progress)
+    raise InputError(
+        f"{path}: is no folder that crosspatch knows: it has neither images/ nor one of "
+        + ", ".join(f"{name}.toml" for name in ("dataset", *_FOLDERS))
+    )
+
+
+def _dataset(path: Path, progress: Progress) -> Info:
+    table = read_toml(path / "dataset.toml") if (path / "dataset.toml").is_file() else {}
+    several = [name for name in table.get("classes", {}) if name != "background"]
+    foreground = several[0] if len(several) > 1 else None
+    dataset = Dataset.open(path, foreground=foreground)
+    splits = Counter(subject.split or "none" for subject in dataset.labelled)
+    facts = {
+        "subjects": len(dataset.subjects),
+        "labelled": len(dataset.labelled),
+        "unlabelled": len(dataset.unlabelled),
+        **{f"labelled, split {name}": splits[name] for name in sorted(splits)},
+        "groups": len({subject.group for subject in dataset.subjects}),
+        "channels": ", ".join(dataset.channel_names or ()) or "not named",
+        "classes": ", ".join(dataset.classes) or "foreground",
+        "licence": dataset.licence or "not said",
+        "origin": dataset.origin or "not said",
+        **{f"note {number}": said for number, said in enumerate(dataset.said, 1)},
+    }
+    return Info("dataset", facts, tuple(check(dataset, progress=progress)))
+
+
+def _crops(path: Path) -> Info:
+    crops = Crops.open(path)
+    return Info(
+        "crops",
+        {
+            "crops": len(crops),
+            **{f"samples, {name}": crops.samples(name) for name in ("train", "val", "test")},
+            "recipe": crops.recipe.name,
+            "size": crops.recipe.size,
+            "channels": ", ".join(crops.channel_names),
+            "dtype": crops.images.dtype.name,
+            "foreground": ", ".join(crops.foreground),
+            "data sets": ", ".join(source["name"] for source in crops.sources),
+            "skipped subjects": len(crops.skipped),
+            "fingerprint": crops.fingerprint,
+        },
+    )
+
+
+def _run(path: Path) -> Info:
+    from crosspatch.training.run import Run
+
+    run = Run.open(path)
+    last = run.metrics()[-1:]
+    return Info(
+        "run",
+        {
+            "finished": run.finished,
+            "checks": len(run.metrics()),
+            **(last[0] if last else {}),
+            "device": run.table["device"],
+            "precision": run.table["precision"],
+            "settings": run.table["settings"],
+        },
+    )
+
+
+def _model(path: Path) -> Info:
+    from crosspatch.models.storage import Model
+
+    facts = Model.open(path).facts
+    return Info(
+        "model",
+        {
+            "foreground": ", ".join(facts.foreground),
+            "channels": ", ".join(facts.channel_names),
+            "dtype": facts.dtype,
+            "network": facts.network.model_dump(),
+            "crop size": facts.crop_size,
+            "resize": facts.resize.as_table(),
+            "threshold": facts.threshold,
+            "labelled subjects spent": len(facts.contents),
+            **facts.scores,
+            **facts.provenance,
+        },
+    )
+
+
+def _predictions(path: Path) -> Info:
+    return Info("predictions", read_toml(path / "predictions.toml"))
+
+
+def _image(path: Path) -> Info:
+    header = images.read_header(path)
+    return Info(
+        "image",
+        {
+            "format": header.format,
+            "channels": header.channels,
+            "height": header.height,
+            "width": header.width,
+            "dtype": str(header.dtype),
+        },
+    )
+
+
+_FOLDERS: dict[str, Callable[[Path], Info]] = {
+    "crops": _crops,
+    "run": _run,
+    "model": _model,
+    "predictions": _predictions,
+}
