@@ -1,0 +1,144 @@
+"""Model folders come back as they were written; what is hostile or broken is refused, unopened."""
+
+import json
+import pickle
+import struct
+
+import numpy as np
+import pytest
+import torch
+
+from crosspatch import Model
+from crosspatch.config import NetworkSettings
+from crosspatch.crops.recipes import Resize
+from crosspatch.errors import InputError
+from crosspatch.models.storage import (
+    ModelFacts,
+    build_discriminator,
+    build_generator,
+    save_model,
+    standardise,
+)
+
+NETWORK = NetworkSettings(width=4, depth=3, discriminator_width=4)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    torch.manual_seed(1)
+    facts = ModelFacts(
+        network=NETWORK,
+        channel_names=("red", "nir"),
+        mean=(10.0, 20.5),
+        std=(2.0, 4.0),
+        dtype="uint8",
+        resize=Resize("scale", factor=0.5),
+        crop_size=64,
+        foreground=("kelp",),
+        provenance={"data": "kelp of a test", "licence": "CC0", "steps": 3, "seed": 1},
+        scores={"validation_iou": 0.625},
+        contents=frozenset({"aa", "bb"}),
+    )
+    generator = build_generator(NETWORK, 2).to(memory_format=torch.channels_last)
+    discriminator = build_discriminator(NETWORK, 2)
+    save_model(tmp_path / "model", facts, generator, discriminator)
+    return tmp_path / "model", facts, generator.eval(), discriminator.eval()
+
+
+def test_a_saved_model_comes_back_whole(saved):
+    path, facts, generator, discriminator = saved
+    model = Model.open(path)
+    assert model.facts == facts
+    image = torch.randn(1, 2, 32, 32)
+    assert torch.equal(model.load_generator()(image), generator(image))
+    pair = torch.randn(1, 3, 48, 48)
+    assert torch.equal(model.load_discriminator()(pair), discriminator(pair))
+    assert not model.load_generator().training
+
+
+def test_the_card_says_data_licence_scores_and_limits(saved):
+    card = (saved[0] / "README.md").read_text()
+    for word in ("kelp of a test", "CC0", "0.625", "Limits", "from scratch", "spent: 2"):
+        assert word in card
+
+
+def test_standardise_uses_each_channels_own_numbers():
+    image = torch.tensor([[[[12]], [[20]]]], dtype=torch.uint8)  # (1, 2, 1, 1)
+    out = standardise(image, (10.0, 20.0), (2.0, 0.0))
+    assert out.dtype == torch.float32
+    assert out.flatten().tolist() == [1.0, 0.0]
+
+
+def test_the_fingerprint_changes_with_a_weight(saved):
+    path, facts, generator, _ = saved
+    before = Model.open(path).fingerprint
+    with torch.no_grad():
+        generator.head.bias.add_(1.0)
+    save_model(path, facts, generator, None)
+    assert Model.open(path).fingerprint != before
+
+
+def test_a_pickle_is_refused_and_never_run(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (pytest.fail, ("the pickle was opened",))
+
+    (tmp_path / "unet.pth").write_bytes(pickle.dumps(Bomb()))
+    for path in (tmp_path / "unet.pth", tmp_path):
+        with pytest.raises(InputError, match="pickle"):
+            Model.open(path)
+
+
+def test_a_pickle_under_our_own_name_is_refused(saved):
+    path = saved[0]
+    (path / "generator.safetensors").write_bytes(pickle.dumps(np.zeros(3)))
+    with pytest.raises(InputError, match="not a safetensors file"):
+        Model.open(path)
+
+
+def test_a_header_that_claims_a_terabyte_is_refused(saved):
+    path = saved[0]
+    header = json.dumps(
+        {"head.weight": {"dtype": "F32", "shape": [10**6, 10**6], "data_offsets": [0, 4 * 10**12]}}
+    ).encode()
+    (path / "generator.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+    with pytest.raises(InputError, match=r"generator\.safetensors"):
+        Model.open(path)
+
+
+def test_weights_of_another_architecture_are_named(saved):
+    path = saved[0]
+    text = (path / "model.toml").read_text().replace("width = 4", "width = 8", 1)
+    (path / "model.toml").write_text(text)
+    with pytest.raises(InputError, match="does not fit"):
+        Model.open(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("format = 1", "format = 99", "newer"),
+        ('channels = ["red", "nir"]', 'channels = ["red"]', "one entry a channel"),
+        ("threshold = 0.5", 'threshold = "high"', "threshold|float"),
+        ("width = 4", "width = -4", "width"),
+        ('dtype = "uint8"', "", "no 'dtype'"),
+    ],
+)
+def test_a_damaged_description_is_said(saved, old, new, says):
+    path = saved[0] / "model.toml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(InputError, match=says):
+        Model.open(saved[0])
+
+
+def test_a_missing_generator_is_said(saved):
+    (saved[0] / "generator.safetensors").unlink()
+    with pytest.raises(InputError, match="is missing"):
+        Model.open(saved[0])
+
+
+def test_another_folder_is_no_model(tmp_path):
+    with pytest.raises(InputError, match="not a model folder"):
+        Model.open(tmp_path)
