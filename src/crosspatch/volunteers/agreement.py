@@ -6,7 +6,7 @@ and makes visible who draws unlike everyone else; nobody is removed because of i
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,36 +146,83 @@ class VolunteerAgreement:
 
 
 @dataclass
-class _Tally:
-    """What one volunteer's subjects add up to."""
+class _Sums:
+    """What one volunteer's subjects add up to; the means are taken at the end."""
 
-    areas: list[int]
-    dice: list[float]
-    relative: list[float]
-    area: list[float]
-    outlier_on: list[str]
+    subjects: int = 0
+    blanks: int = 0
+    compared: int = 0
+    dice: float = 0.0
+    relative: float = 0.0
+    relatives: int = 0
+    area: float = 0.0
+    areas: int = 0
     judged: int = 0
+    outlier_on: list[str] = field(default_factory=list)
+
+
+class Ledger:
+    """What every volunteer did, added up subject by subject: memory follows volunteers alone."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, _Sums] = defaultdict(_Sums)
+
+    def add(self, one: SubjectAgreement) -> None:
+        """Add the volunteers of one more subject."""
+        median = float(np.median(one.areas)) if one.voters else 0.0
+        odd = one.outliers()
+        for place, name in enumerate(one.volunteers):
+            sums = self._sums[name]
+            sums.subjects += 1
+            sums.blanks += int(one.areas[place] == 0)
+            if median > 0:
+                sums.area += one.areas[place] / median
+                sums.areas += 1
+            if one.voters > 1:
+                sums.dice += float(one.with_others[place])
+                sums.compared += 1
+            for relative in _relative(one, place):
+                sums.relative += relative
+                sums.relatives += 1
+            sums.judged += one.voters >= OUTLIER_VOTERS
+            if odd[place]:
+                sums.outlier_on.append(one.subject)
+
+    def merge(self, other: "Ledger") -> None:
+        """Add what was added up over other subjects."""
+        for name, theirs in other._sums.items():
+            mine = self._sums[name]
+            for each in fields(_Sums):
+                setattr(mine, each.name, getattr(mine, each.name) + getattr(theirs, each.name))
+
+    def rows(self) -> list[VolunteerAgreement]:
+        """Return what each volunteer did over all subjects, outliers first, then by name."""
+        rows = [_row(name, sums) for name, sums in self._sums.items()]
+        return sorted(rows, key=lambda row: (not row.outlier, -len(row.outlier_on), row.volunteer))
+
+    def weights(self, one: SubjectAgreement, *, usual: float = 1.0) -> Floats:
+        """Weigh the volunteers of a subject that was added by what they did on all others, (V,).
+
+        See :func:`weights_elsewhere`.
+        """
+        here = np.empty(one.voters)
+        for place, name in enumerate(one.volunteers):
+            own, sums = _relative(one, place), self._sums[name]
+            elsewhere = max(sums.relative - sum(own), 0.0)  # the difference may round below 0
+            here[place] = (usual + elsewhere) / (usual + sums.relatives - len(own))
+        return here
+
+
+def _ledger(subjects: Sequence[SubjectAgreement]) -> Ledger:
+    ledger = Ledger()
+    for one in subjects:
+        ledger.add(one)
+    return ledger
 
 
 def volunteer_table(subjects: Sequence[SubjectAgreement]) -> list[VolunteerAgreement]:
     """Gather what each volunteer did over all subjects, outliers first, then by name."""
-    tallies: dict[str, _Tally] = defaultdict(lambda: _Tally([], [], [], [], []))
-    for one in subjects:
-        median = float(np.median(one.areas)) if one.voters else 0.0
-        odd = one.outliers()
-        for place, name in enumerate(one.volunteers):
-            tally = tallies[name]
-            tally.areas.append(int(one.areas[place]))
-            if median > 0:
-                tally.area.append(one.areas[place] / median)
-            if one.voters > 1:
-                tally.dice.append(float(one.with_others[place]))
-                tally.relative.extend(_relative(one, place))
-            tally.judged += one.voters >= OUTLIER_VOTERS
-            if odd[place]:
-                tally.outlier_on.append(one.subject)
-    rows = [_row(name, tally) for name, tally in tallies.items()]
-    return sorted(rows, key=lambda row: (not row.outlier, -len(row.outlier_on), row.volunteer))
+    return _ledger(subjects).rows()
 
 
 def _relative(one: SubjectAgreement, place: int) -> list[float]:
@@ -183,22 +230,22 @@ def _relative(one: SubjectAgreement, place: int) -> list[float]:
     return [float(one.with_others[place]) / one.dice] if one.voters > 1 and one.dice > 0 else []
 
 
-def _row(name: str, tally: _Tally) -> VolunteerAgreement:
+def _row(name: str, sums: _Sums) -> VolunteerAgreement:
     return VolunteerAgreement(
         volunteer=name,
-        subjects=len(tally.areas),
-        compared=len(tally.dice),
-        dice=_mean(tally.dice),
-        relative=_mean(tally.relative),
-        area=_mean(tally.area),
-        blanks=sum(area == 0 for area in tally.areas) / len(tally.areas),
-        outlier_on=tuple(tally.outlier_on),
-        outlier=len(tally.outlier_on) > 0 and 2 * len(tally.outlier_on) >= tally.judged,
+        subjects=sums.subjects,
+        compared=sums.compared,
+        dice=_mean(sums.dice, sums.compared),
+        relative=_mean(sums.relative, sums.relatives),
+        area=_mean(sums.area, sums.areas),
+        blanks=sums.blanks / sums.subjects,
+        outlier_on=tuple(sums.outlier_on),
+        outlier=len(sums.outlier_on) > 0 and 2 * len(sums.outlier_on) >= sums.judged,
     )
 
 
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if values else float("nan")
+def _mean(total: float, number: int) -> float:
+    return total / number if number else float("nan")
 
 
 def weights_elsewhere(
@@ -219,19 +266,5 @@ def weights_elsewhere(
     -------
     subject -> (V,) float64, in the order of its volunteers
     """
-    sums: dict[str, float] = defaultdict(float)
-    numbers: dict[str, int] = defaultdict(int)
-    for one in subjects:
-        for place, name in enumerate(one.volunteers):
-            for r in _relative(one, place):
-                sums[name] += r
-                numbers[name] += 1
-    weights = {}
-    for one in subjects:
-        here = np.empty(one.voters)
-        for place, name in enumerate(one.volunteers):
-            own = _relative(one, place)
-            elsewhere = max(sums[name] - sum(own), 0.0)  # the difference may round below 0
-            here[place] = (usual + elsewhere) / (usual + numbers[name] - len(own))
-        weights[one.subject] = here
-    return weights
+    ledger = _ledger(subjects)
+    return {one.subject: ledger.weights(one, usual=usual) for one in subjects}
