@@ -68,17 +68,19 @@ def assemble(paths: Sequence[Path]) -> tuple[list[Assembled], list[tuple[int, st
 
 def _open_end(outline: Outline) -> Outline:
     """Leave out a last point that repeats the first."""
-    return outline[:-1] if len(outline) > 1 and (outline[0] == outline[-1]).all() else outline
+    repeated = len(outline) > 1 and outline[0].tolist() == outline[-1].tolist()
+    return outline[:-1] if repeated else outline
 
 
 def why_no_area(outline: Outline) -> str | None:
     """Say why an outline cannot be an area, or None if it can."""
     if len(outline) < 3:
         return "it has fewer than 3 points"
-    row, column = (outline - outline.mean(axis=0)).T
+    row, column = (outline - outline[0]).T
     rows, columns, both = float(row @ row), float(column @ column), float(row @ column)
+    # By Cauchy and Schwarz equal only where all points lie on one line.
     if rows * columns - both * both <= _FLAT * (rows + columns) ** 2:
-        return "it has no area"  # all points on one line
+        return "it has no area"
     return None
 
 

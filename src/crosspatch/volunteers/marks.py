@@ -172,7 +172,7 @@ def draw(mark: Mapping[str, Any], tool: str) -> Path:
 
 
 def _meets_itself(points: Outline) -> bool:
-    return len(points) > 2 and bool((points[0] == points[-1]).all())
+    return len(points) > 2 and points[0].tolist() == points[-1].tolist()
 
 
 def _points(mark: Mapping[str, Any]) -> Outline:
@@ -220,7 +220,7 @@ def _numbers(values: list[Any]) -> NDArray[np.float64]:
 
 
 def _checked(points: Outline) -> Outline:
-    if not (np.abs(points) < _FARTHEST).all():  # also catches NaN
+    if not (points.max() < _FARTHEST and points.min() > -_FARTHEST):  # NaN is neither
         raise MarkError("coordinates are not finite or absurdly far away")
     return points
 

@@ -68,7 +68,7 @@ def vote_runs(volunteers: Sequence[Sequence[Outline]], shape: tuple[int, int]) -
     place = found.row * width
     # Position in the flattened frame; a run that ends with its row ends where the next row begins.
     position = np.concatenate([place + found.start, place + found.stop])
-    order = np.argsort(position, kind="stable")
+    order = np.argsort(position)
     position = position[order]
     edges = np.flatnonzero(np.diff(position, prepend=-1))  # first event at each position
     begins = position[edges]
