@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from crosspatch.errors import InputError, SettingsError
 from crosspatch.volunteers import consensus
 from crosspatch.volunteers.consensus import FractionPrior, Votes
+from crosspatch.volunteers.patterns import VotePatterns, vote_patterns
 
 # Three volunteers on a 2 x 3 picture; the third drew nothing.
 FILLED = np.array(
@@ -25,6 +26,12 @@ any_filled = arrays(
     np.bool_,
     st.tuples(st.integers(1, 7), st.integers(1, 4), st.integers(1, 5)),
 )
+
+
+def weigh(filled, weights):
+    """Paint the weighted fractions, (H, W)."""
+    patterns, index = vote_patterns(filled)
+    return consensus.weighted_fractions(patterns, weights)[index]
 
 
 def votes_of(counts, voters):
@@ -114,8 +121,8 @@ def test_the_order_of_volunteers_changes_nothing(filled, random):
     assert np.array_equal(one.counts, other.counts)
     weights = np.arange(1.0, len(filled) + 1)
     assert np.allclose(
-        consensus.weighted_fractions(filled, weights),
-        consensus.weighted_fractions(filled[order], weights[order]),
+        weigh(filled, weights),
+        weigh(filled[order], weights[order]),
     )
 
 
@@ -139,7 +146,7 @@ def test_threshold_is_the_fraction_comparison(filled, threshold):
 
 @given(any_filled, st.floats(0.01, 1))
 def test_equal_weights_decide_as_plain_votes(filled, threshold):
-    fractions = consensus.weighted_fractions(filled, np.full(len(filled), 0.37))
+    fractions = weigh(filled, np.full(len(filled), 0.37))
     votes = consensus.count_votes(filled)
     clear = np.abs(votes.counts / votes.voters - threshold) > 2e-6
     plain = consensus.at_threshold(votes, threshold)
@@ -151,25 +158,32 @@ def test_equal_weights_reach_half_exactly():
     """0.1 + 0.1 + ... rounds below 0.5 in binary; the mask must not."""
     filled = np.zeros((10, 1, 1), bool)
     filled[:5] = True
-    fractions = consensus.weighted_fractions(filled, np.ones(10))
+    fractions = weigh(filled, np.ones(10))
     assert consensus.fraction_mask(fractions, 0.5)[0, 0] == 1
 
 
 def test_weights_by_hand():
-    fractions = consensus.weighted_fractions(FILLED, np.array([3.0, 1.0, 4.0]))
+    fractions = weigh(FILLED, np.array([3.0, 1.0, 4.0]))
     assert np.allclose(fractions, [[3 / 8, 4 / 8, 1 / 8], [0, 1 / 8, 0]])
     assert consensus.fraction_mask(fractions, 0.375).tolist() == [[1, 1, 0], [0, 0, 0]]
 
 
 def test_weights_that_are_all_zero_count_as_equal():
-    fractions = consensus.weighted_fractions(FILLED, np.zeros(3))
+    fractions = weigh(FILLED, np.zeros(3))
     assert fractions[0, 1] == pytest.approx(2 / 3)
 
 
 @pytest.mark.parametrize("weights", [[1, 1], [1, -1, 1], [1, np.nan, 1], [1, np.inf, 1]])
 def test_weights_that_make_no_sense_are_refused(weights):
-    with pytest.raises(InputError):
-        consensus.weighted_fractions(FILLED, np.array(weights, float))
+    with pytest.raises(InputError, match="weight"):
+        weigh(FILLED, np.array(weights, float))
+
+
+def test_nobody_cannot_be_weighed():
+    with pytest.raises(InputError, match="0 volunteers"):
+        consensus.weighted_fractions(
+            VotePatterns(np.zeros((1, 0), bool), np.array([4])), np.zeros(0)
+        )
 
 
 def test_prior_by_hand():

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import betainc
 
 from crosspatch.errors import InputError, SettingsError
+from crosspatch.volunteers.patterns import VotePatterns
 
 BACKGROUND, FOREGROUND, IGNORED = 0, 1, 255
 
@@ -213,19 +214,20 @@ def shrunken_mask(
     return verdict[votes.counts]
 
 
-def weighted_fractions(filled: Filled, weights: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return the weighted share of volunteers who marked each pixel.
+def weighted_fractions(patterns: VotePatterns, weights: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the weighted share of volunteers who gave each answer.
 
     Parameters
     ----------
-    filled : (V, H, W) bool
+    patterns : VotePatterns
+        P different answers of V volunteers.
     weights : (V,) float, at least 0
-        Learned on *other* subjects (``agreement.volunteer_weights``); scaled to sum to 1. Weights
+        Learned on *other* subjects (``agreement.weights_elsewhere``); scaled to sum to 1. Weights
         that are all 0 count as equal.
 
     Returns
     -------
-    (H, W) float32 in [0, 1]
+    (P,) float32 in [0, 1]; ``fractions[index]`` is the picture
 
     Raises
     ------
@@ -233,19 +235,18 @@ def weighted_fractions(filled: Filled, weights: NDArray[np.float64]) -> NDArray[
         No volunteer, another number of weights, or a negative or unknown weight.
     """
     weights = np.asarray(weights, np.float64)
-    if not len(filled) or weights.shape != (len(filled),):
-        raise InputError(f"{len(filled)} volunteers and weights of shape {weights.shape}")
+    if not patterns.voters or weights.shape != (patterns.voters,):
+        raise InputError(f"{patterns.voters} volunteers and weights of shape {weights.shape}")
     if not np.isfinite(weights).all() or (weights < 0).any():
         raise InputError("a volunteer's weight is negative or not a number")
-    share = weights / weights.sum() if weights.sum() > 0 else np.full(len(weights), 1 / len(filled))
-    total = np.zeros(filled.shape[1:], np.float64)
-    for one, weight in zip(filled, share, strict=True):
-        total[one] += weight
-    return np.minimum(total, 1).astype(np.float32)
+    if not weights.any():
+        weights = np.ones_like(weights)
+    share = patterns.marked @ (weights / weights.sum())  # (P,)
+    return np.asarray(np.minimum(share, 1), np.float32)
 
 
 def fraction_mask(fractions: NDArray[np.float32], threshold: float = 0.5) -> Mask:
-    """Mark where a weighted fraction or a probability is at least ``threshold``.
+    """Mark where weighted fractions or probabilities, of any shape, are at least ``threshold``.
 
     A millionth is forgiven, so that equal weights decide as plain votes do.
     """

@@ -1,0 +1,233 @@
+"""One simulated person before one picture: what they see, and how their hand draws it."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt, gaussian_filter1d, map_coordinates
+from scipy.special import ndtri
+
+from crosspatch.errors import SettingsError
+from crosspatch.volunteers.trace import Outline, trace_level
+
+_REACH = 0.05  # how far along the picture a wavering hand keeps going the same way
+_OBJECT = 0.05  # diameter of an object that is missed with chance ``missed``
+_STEP = 1.5  # pixels between recorded points of a mark
+_FEWEST_POINTS = 24  # the classifier discards marks of fewer than 20
+_CELLS = 2  # cells of a noise field that make its reach
+
+
+@dataclass(frozen=True)
+class VolunteerSettings:
+    """How a crowd draws.
+
+    The defaults follow real Floating Forests volunteers (docs/results/consensus says how and how
+    well). Chances are in [0, 1]; lengths are shares of sqrt(H W).
+
+    Attributes
+    ----------
+    outward : how far outside of the true edge people draw, on average
+    outward_spread : standard deviation of that between people
+    grouping : gaps narrower than twice this are drawn over: things close together become one
+    jitter : standard deviation of a point of the outline
+    smoothing : corners are cut over this length of outline
+    missed : chance to pass over an object of 0.05 in diameter; smaller ones more often
+    invented : objects drawn where there are none, mean number a classification
+    blank : chance to submit nothing at all
+    sloppy : share of people who are sloppy
+    sloppiness : their lengths, and their inventions, are so many times as large
+    shared : correlation between people's errors, 0 each their own to 1 all the same
+    anonymous : share of people who are not logged in
+    """
+
+    outward: float = 0.004
+    outward_spread: float = 0.004
+    grouping: float = 0.01
+    jitter: float = 0.006
+    smoothing: float = 0.01
+    missed: float = 0.2
+    invented: float = 0.5
+    blank: float = 0.02
+    sloppy: float = 0.15
+    sloppiness: float = 3.0
+    shared: float = 0.4
+    anonymous: float = 0.3
+
+    def __post_init__(self) -> None:
+        for name in ("missed", "blank", "sloppy", "shared", "anonymous"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise SettingsError(f"{name} is a share in [0, 1], not {getattr(self, name)}")
+        for name in ("outward_spread", "grouping", "jitter", "smoothing", "invented", "sloppiness"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise SettingsError(f"{name} is 0 or more, not {getattr(self, name)}")
+        if not -0.5 < self.outward < 0.5:
+            raise SettingsError(f"outward is in (-0.5, 0.5), not {self.outward}")
+
+
+@dataclass(frozen=True)
+class Person:
+    """The habits that somebody keeps from subject to subject."""
+
+    number: int
+    anonymous: bool
+    outward: float
+    scale: float  # 1, or ``sloppiness``
+
+
+class _Field:
+    """A smooth random surface over a picture, mean 0 and variance 1 everywhere."""
+
+    def __init__(self, random: np.random.Generator, shape: tuple[int, int]) -> None:
+        self._cell = max(_REACH * math.sqrt(shape[0] * shape[1]) / _CELLS, 1.0)
+        noise = random.standard_normal([int(side / self._cell) + 8 for side in shape])
+        for axis in (0, 1):
+            noise = gaussian_filter1d(noise, _CELLS, axis=axis, mode="wrap")
+        kernel = gaussian_filter1d(np.eye(1, 64, 32)[0], _CELLS)
+        self._values = noise / (kernel @ kernel)  # the filter's gain on white noise, both axes
+
+    def at(self, points: Outline) -> NDArray[np.float64]:
+        """Return the surface at (N, 2) points in pixels, (N,)."""
+        return np.asarray(
+            map_coordinates(self._values, points.T / self._cell + 4, order=1, mode="nearest"),
+            np.float64,
+        )
+
+
+@dataclass(frozen=True)
+class Errors:
+    """What misleads: three surfaces and one number, either shared or one person's own."""
+
+    rows: _Field
+    columns: _Field
+    sight: _Field
+    mood: float
+
+    @classmethod
+    def draw(cls, random: np.random.Generator, shape: tuple[int, int]) -> "Errors":
+        """Draw new ones for a picture of (H, W)."""
+        rows, columns, sight = (_Field(random, shape) for _ in range(3))
+        return cls(rows, columns, sight, mood=float(random.standard_normal()))
+
+
+class Hand:
+    """One person before one picture."""
+
+    def __init__(
+        self,
+        random: np.random.Generator,
+        person: Person,
+        shared: Errors,
+        settings: VolunteerSettings,
+        truth: NDArray[np.bool_],
+    ) -> None:
+        self.random, self.person, self.settings, self.truth = random, person, settings, truth
+        self.side = math.sqrt(truth.size)
+        self.own, self.shared = Errors.draw(random, truth.shape), shared
+
+    def draw(self, decoys: list[Outline]) -> Iterator[Outline]:
+        """Yield the outlines: none for a blank."""
+        if self._mix(self.shared.mood, self.own.mood) < _quantile(self.settings.blank):
+            return
+        for outline in self._seen():
+            yield self._waver(outline)
+        for _ in range(self.random.poisson(self.settings.invented * self.person.scale)):
+            misled = self.random.random() < self.settings.shared
+            common = decoys[self.random.integers(len(decoys))]
+            yield self._waver(common if misled else decoy(self.random, self.truth))
+
+    def _mix(self, shared: float, own: float) -> float:
+        """Add shared and own errors so that those of two people correlate by ``shared``."""
+        rho = self.settings.shared
+        return math.sqrt(rho) * shared + math.sqrt(1 - rho) * own
+
+    def _seen(self) -> Iterator[Outline]:
+        """Yield the objects as this person groups them, but for those passed over."""
+        scale = self.side * self.person.scale
+        gap, outward = self.settings.grouping * scale, self.person.outward * scale
+        for outline in _around(self.truth, gap, outward):
+            diameter = 2 * math.sqrt(_area(outline) / math.pi) / self.side
+            chance = self.settings.missed ** (diameter / _OBJECT / self.person.scale**0.5)
+            centre = outline.mean(axis=0, keepdims=True)
+            sight = self._mix(self.shared.sight.at(centre)[0], self.own.sight.at(centre)[0])
+            if sight >= _quantile(chance):
+                yield outline
+
+    def _waver(self, outline: Outline) -> Outline:
+        """Redraw an outline by hand: corners cut, points astray."""
+        scale = self.side * self.person.scale
+        path = _resample(outline)
+        cut = self.settings.smoothing * scale / max(_length(path) / len(path), 1e-9)
+        # Not more than a sixth of the way round: a small thing stays a thing.
+        smooth = gaussian_filter1d(path, max(min(cut, len(path) / 6), 1e-3), axis=0, mode="wrap")
+        astray = np.stack(
+            [
+                math.sqrt(self.settings.shared) * common.at(smooth)
+                + math.sqrt(1 - self.settings.shared) * own.at(smooth)
+                for common, own in (
+                    (self.shared.rows, self.own.rows),
+                    (self.shared.columns, self.own.columns),
+                )
+            ],
+            axis=1,
+        )
+        return np.asarray(smooth + self.settings.jitter * scale * astray, np.float64)
+
+
+def _quantile(chance: float) -> float:
+    """Return the value that a standard normal number is below with this chance."""
+    return float(ndtri(chance))
+
+
+def _around(truth: NDArray[np.bool_], gap: float, outward: float) -> list[Outline]:
+    """Outline what is true, gaps under ``2 gap`` closed, at a distance ``outward``, in pixels."""
+    if not truth.any():
+        return []
+    margin = math.ceil(gap + max(outward, 0)) + 3
+    rows, columns = np.nonzero(truth)
+    corner = np.array([rows.min(), columns.min()])
+    near = np.pad(truth[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1], margin)
+    if gap > 0:
+        near = _distance(near) <= gap
+    return [one + corner - margin for one in trace_level(_distance(near), outward - gap)]
+
+
+def _distance(inside: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the distance to the edge in pixels, negative inside."""
+    away = distance_transform_edt(~inside) - distance_transform_edt(inside)
+    return np.asarray(away - 0.5 * np.sign(away), np.float64)  # the edge is between the centres
+
+
+def decoy(random: np.random.Generator, truth: NDArray[np.bool_]) -> Outline:
+    """Make up an object somewhere that is no foreground, if there is such a place."""
+    free = np.flatnonzero(~truth)
+    place = int(random.choice(free)) if len(free) else int(random.integers(truth.size))
+    centre = np.array(divmod(place, truth.shape[1])) + 0.5
+    side = math.sqrt(truth.size)
+    radius = side * _OBJECT / 2 * math.exp(random.normal(0, 0.4))
+    turn = np.linspace(0, 2 * math.pi, 40, endpoint=False)
+    waves = sum(
+        random.normal(0, 0.15) * np.cos(n * turn + random.uniform(0, 2 * math.pi))
+        for n in (2, 3, 4)
+    )
+    radii = radius * np.maximum(1 + waves, 0.3)
+    return np.asarray(centre + radii[:, None] * np.stack([np.sin(turn), np.cos(turn)], 1))
+
+
+def _resample(outline: Outline) -> Outline:
+    """Return points about 1.5 pixels apart along a closed outline, at least 24."""
+    closed = np.vstack([outline, outline[:1]])
+    along = np.concatenate([[0.0], np.hypot(*np.diff(closed, axis=0).T).cumsum()])
+    number = max(_FEWEST_POINTS, math.ceil(along[-1] / _STEP))
+    at = np.linspace(0, along[-1], number, endpoint=False)
+    return np.stack([np.interp(at, along, closed[:, axis]) for axis in (0, 1)], axis=1)
+
+
+def _length(outline: Outline) -> float:
+    return float(np.hypot(*(np.roll(outline, -1, axis=0) - outline).T).sum())
+
+
+def _area(outline: Outline) -> float:
+    row, column = outline.T
+    return abs(float(row @ np.roll(column, -1) - column @ np.roll(row, -1))) / 2
