@@ -1,9 +1,10 @@
-"""``crosspatch evaluate``."""
+"""``crosspatch evaluate`` and ``crosspatch predict``."""
 
 from pathlib import Path
 from typing import Literal
 
 from crosspatch.cli.console import Output, progress_bars, say, table
+from crosspatch.errors import SettingsError
 
 _DEFAULT = Output()
 
@@ -76,3 +77,79 @@ def evaluate(
         table("", columns, rows),
     ]
     say(output, scores.as_dict(), lines)
+
+
+def predict(
+    model: Path,
+    *inputs: Path,
+    out: Path,
+    bands: str | None = None,
+    probabilities: bool = False,
+    window: int | None = None,
+    device: str | None = None,
+    precision: Literal["auto", "fp32", "bf16"] = "auto",
+    overwrite: bool = False,
+    output: Output = _DEFAULT,
+) -> None:
+    """Draw masks of new images, of any size.
+
+    Parameters
+    ----------
+    model
+        Model folder, such as RUN/model.
+    inputs
+        Images, folders of images, or data set folders.
+    out
+        Predictions folder to make: masks, overlays, predictions.csv.
+    bands
+        Bands of the images in the order of the model's channels, from 1, such as 3,2,1,4.
+    probabilities
+        Also write the probability of each pixel, as TIFF.
+    window
+        Side of the windows in pixels; by itself what the model was trained on suggests.
+    device
+        cpu, cuda or mps; by default the best there is.
+    precision
+        auto, fp32 or bf16.
+    overwrite
+        Replace the predictions folder if it exists.
+    """
+    from crosspatch.workflows.predict import predict as workflow
+
+    with progress_bars(output) as progress:
+        made = workflow(
+            model,
+            inputs,
+            out=out,
+            bands=_numbers(bands),
+            probabilities=probabilities,
+            window=window,
+            device=device,
+            precision=precision,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    lines = [*made.said]
+    if made.skipped:
+        lines += [
+            f"{len(made.skipped)} images could not be mapped:",
+            table("", ("image", "why"), made.skipped),
+        ]
+    lines.append(f"{made.path}: {made.count} masks, and an overlay of each to look at")
+    result = {
+        "predictions": str(made.path),
+        "count": made.count,
+        "skipped": [{"image": image, "why": why} for image, why in made.skipped],
+        "said": list(made.said),
+    }
+    say(output, result, lines)
+
+
+def _numbers(bands: str | None) -> tuple[int, ...] | None:
+    """Read "3,2,1,4"."""
+    if bands is None:
+        return None
+    try:
+        return tuple(int(word) for word in bands.split(","))
+    except ValueError:
+        raise SettingsError(f"--bands {bands}: write numbers from 1, such as 3,2,1,4") from None

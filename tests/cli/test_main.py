@@ -1,0 +1,116 @@
+"""The command line, in process: exit codes, one message an error, JSON, help that costs nothing."""
+
+import json
+import sys
+
+import pytest
+
+from crosspatch import Crops
+from crosspatch.cli import _COMMANDS, main
+from folders import make
+
+
+@pytest.fixture
+def small_dataset(tmp_path):
+    """Nine subjects of 20 x 24 pixels, six of them for training."""
+    return make(tmp_path / "small", "abcdefghi")
+
+
+def test_help_lists_every_command(capsys):
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    for name in (*_COMMANDS, "import"):
+        assert name in shown
+
+
+@pytest.mark.parametrize("command", ["prepare", "train", "evaluate", "predict", "info", "demo"])
+def test_every_command_explains_itself(command, capsys):
+    assert main([command, "--help"]) == 0
+    assert "Usage: crosspatch " + command in capsys.readouterr().out
+
+
+def test_a_misspelt_flag_is_a_usage_error_with_a_suggestion(capsys):
+    assert main(["train", "crops", "--ot", "run"]) == 2
+    captured = capsys.readouterr()
+    assert "--out" in captured.out + captured.err
+
+
+def test_an_unknown_command_is_a_usage_error(capsys):
+    assert main(["trian"]) == 2
+    captured = capsys.readouterr()
+    assert "train" in captured.out + captured.err
+
+
+def test_a_missing_argument_is_a_usage_error(capsys):
+    assert main(["prepare", "somewhere", "--out", "x"]) == 2
+    captured = capsys.readouterr()
+    assert "--recipe" in captured.out + captured.err
+
+
+def test_an_error_is_one_message_without_a_traceback(tmp_path, capsys):
+    assert main(["info", str(tmp_path / "nothing")]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith("crosspatch: ")
+    assert "does not exist" in captured.err
+    assert "Traceback" not in captured.err
+
+
+def test_a_misspelt_setting_is_refused_with_a_suggestion(tmp_path, capsys):
+    config = tmp_path / "mine.toml"
+    config.write_text("[training]\nepoch = 2\n")
+    assert main(
+        ["train", str(tmp_path), "--out", str(tmp_path / "r"), "--config", str(config)]
+    ) in (1,)
+    assert "training.epochs" in capsys.readouterr().err
+
+
+def test_prepare_train_evaluate_predict_and_info_through_the_command_line(
+    small_dataset, tmp_path, capsys
+):
+    crops, run = tmp_path / "crops", tmp_path / "run"
+    assert main(["prepare", str(small_dataset), "--recipe", "windows", "--size", "32",
+                 "--out", str(crops), "--json"]) == 0  # fmt: skip
+    packed = json.loads(capsys.readouterr().out)
+    assert packed["count"] == len(Crops.open(crops))
+    assert main(["train", str(crops), "--out", str(run), "--steps", "4", "--seed", "1",
+                 "--network.width", "4", "--network.depth", "3",
+                 "--network.discriminator-width", "4", "--training.batch", "2",
+                 "--training.threads", "1", "--quiet", "--json"]) == 0  # fmt: skip
+    trained = json.loads(capsys.readouterr().out)
+    assert trained["model"] == str(run / "model")
+    assert main(["evaluate", str(run / "model"), str(small_dataset), "--json"]) == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert scores["methods"][0]["subjects"]
+    assert main(["predict", str(run / "model"), str(small_dataset), "--out",
+                 str(tmp_path / "maps")]) == 0  # fmt: skip
+    assert any((tmp_path / "maps" / "masks").iterdir())
+    for path in (small_dataset, crops, run, run / "model", tmp_path / "maps"):
+        capsys.readouterr()
+        assert main(["info", str(path)]) == 0
+        assert str(path) in capsys.readouterr().out
+
+
+def test_resume_takes_nothing_else(tmp_path, capsys):
+    assert main(["train", "--resume", str(tmp_path), "--out", str(tmp_path)]) == 1
+    assert "--resume" in capsys.readouterr().err
+
+
+def test_info_lists_every_problem_and_ends_with_1(small_dataset, capsys):
+    (small_dataset / "images" / "broken.png").write_bytes(b"no image")
+    (small_dataset / "masks" / "alone.png").write_bytes(b"no image")
+    assert main(["info", str(small_dataset)]) == 1
+    captured = capsys.readouterr()
+    assert "broken.png" in captured.out
+    assert "alone.png" in captured.out
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch, tmp_path):
+    from crosspatch.cli import data
+
+    def broken(*args, **kwargs):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(data, "progress_bars", broken)
+    monkeypatch.setitem(sys.modules, "crosspatch.cli.data", data)
+    with pytest.raises(ZeroDivisionError):
+        main(["info", str(tmp_path)])
