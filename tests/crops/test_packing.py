@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from crosspatch.crops import Crops, pack, recipe
 from crosspatch.crops import writing as writing_module
-from crosspatch.crops.packing import in_order
+from crosspatch.crops.threads import in_order
 from crosspatch.crops.writing import Moments, pad
 from crosspatch.dataset import Dataset
 from crosspatch.dataset.folder import content_of

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from crosspatch import images
 from crosspatch.crops.coco_labels import NAMES
-from crosspatch.crops.packing import in_order
+from crosspatch.crops.threads import cores, in_order
 from crosspatch.dataset import BACKGROUND, FOREGROUND, IGNORED, Dataset, new_dataset
 from crosspatch.dataset.check import same_size
 from crosspatch.errors import InputError, SettingsError
@@ -147,7 +147,7 @@ def import_folder(
         origin=f"COCO-Stuff pixel maps, label {number} ({NAMES[number]})",
         overwrite=overwrite,
     ) as writer:
-        read = in_order(lambda pair: _read(pair, number), pairs, workers=2)
+        read = in_order(lambda pair: _read(pair, number), pairs, cores())
         for done, (pair, one) in enumerate(zip(pairs, read, strict=True), 1):
             if one.skipped is not None:
                 skipped.append((pair.photo.name, one.skipped))
@@ -156,15 +156,21 @@ def import_folder(
                 writer.add(pair.photo.stem, photo, one.mask, split=splits[pair.photo.stem])
             progress("reading pixel maps", done, len(pairs))
         if not len(writer):
-            reasons = "".join(f"\n  {name}: {why}" for name, why in skipped[:5])
-            raise InputError(
-                f"{pixelmaps}: none of {len(pairs)} photos holds the label {NAMES[number]!r}, "
-                f"{len(skipped)} could not be read{':' * bool(skipped)}{reasons}"
-            )
+            raise InputError(_nothing_found(Path(pixelmaps), len(pairs), NAMES[number], skipped))
         if skipped:
             _write_skipped(writer.folder / "skipped.csv", skipped)
             writer.note(f"{len(skipped)} of {len(pairs)} photos were skipped: see skipped.csv")
     return Dataset.open(out)
+
+
+def _nothing_found(
+    pixelmaps: Path, count: int, label: str, skipped: Sequence[tuple[str, str]]
+) -> str:
+    reasons = "".join(f"\n  {name}: {why}" for name, why in skipped[:5])
+    return (
+        f"{pixelmaps}: none of {count} photos holds the label {label!r}, "
+        f"{len(skipped)} could not be read{':' * bool(skipped)}{reasons}"
+    )
 
 
 def _pairs(photos: Path, pixelmaps: Path) -> list[_Pair]:

@@ -15,6 +15,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from crosspatch.crops.packed import CROP_COLUMNS, SUBJECT_COLUMNS, Skipped
+from crosspatch.crops.planning import Plan
 from crosspatch.crops.recipes import Recipe
 from crosspatch.dataset import IGNORED, Dataset
 from crosspatch.files import write_bytes, write_toml
@@ -153,17 +154,7 @@ class PackWriter:
             split: [(s[0], s[1], s[6]) for s in self._subjects if s[2] == split] for split in SPLITS
         }
 
-    def finish(
-        self,
-        *,
-        channels: tuple[str, ...],
-        foreground: tuple[str, ...],
-        fingerprint: str,
-        datasets: Sequence[Dataset],
-        fingerprints: Sequence[str],
-        unplaced: int,
-        skipped: Sequence[Skipped],
-    ) -> None:
+    def finish(self, plan: Plan, channels: Sequence[str], skipped: Sequence[Skipped]) -> None:
         """Close the arrays and write the tables; crops.toml last, it vouches for the rest."""
         self._images.close()
         self._masks.close()
@@ -174,14 +165,16 @@ class PackWriter:
             "recipe": self._recipe.as_table(),
             "channels": list(channels),
             "dtype": self._dtype.name,
-            "foreground": list(foreground),
+            "foreground": list(plan.foreground),
             "statistics": {"mean": mean, "std": std},
-            "fingerprint": fingerprint,
+            "fingerprint": plan.fingerprint,
             "tables": {"crops": crops, "subjects": subjects},
-            "unlabelled": sum(len(dataset.unlabelled) for dataset in datasets),
-            "unplaced": unplaced,
-            "said": [f"{dataset.name}: {said}" for dataset in datasets for said in dataset.said],
-            "datasets": list(map(_source, datasets, fingerprints)),
+            "unlabelled": sum(len(dataset.unlabelled) for dataset in plan.datasets),
+            "unplaced": plan.unplaced,
+            "said": [
+                f"{dataset.name}: {said}" for dataset in plan.datasets for said in dataset.said
+            ],
+            "datasets": list(map(_source, plan.datasets, plan.fingerprints)),
             "skipped": [{"subject": one.subject, "why": one.why} for one in skipped],
         }
         write_toml(self._folder / "crops.toml", table, says="Crops packed by crosspatch prepare.")
