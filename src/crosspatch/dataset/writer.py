@@ -27,6 +27,11 @@ class DatasetWriter:
         (folder / "images").mkdir()
         (folder / "masks").mkdir()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the subjects, in the order they were added."""
+        return tuple(self._rows)
+
     def __len__(self) -> int:
         """Return how many subjects were added."""
         return len(self._rows)
@@ -74,6 +79,15 @@ class DatasetWriter:
             shutil.copyfile(source, inside(self.folder / "images", name + source.suffix.lower()))
         more = {key: str(value) for key, value in (columns or {}).items()}
         self._rows[name] = {"name": name, "split": split or "", "group": group or name} | more
+
+    def enter(self, name: str, *, split: str | None = None, group: str | None = None) -> None:
+        """List a subject whose files somebody else wrote into ``folder``."""
+        self._rows[name] = {"name": name, "split": split or "", "group": group or name}
+
+    def place(self, splits: Mapping[str, str]) -> None:
+        """Put subjects, by name, into splits, once it is known which there are."""
+        for name, split in splits.items():
+            self._rows[name]["split"] = split
 
     def note(self, sentence: str) -> None:
         """Keep a sentence in dataset.toml that everybody who opens the data set is told."""

@@ -132,9 +132,18 @@ def _read(
         ballot = reader.read(row)
         if ballot is not None:
             data = encode(ballot)
-            place = zlib.crc32(ballot.subject_id.encode()) % buckets
+            place = _place(ballot.subject_id, buckets)
             spilled.setdefault(place, []).extend((_LENGTH.pack(len(data)), data))
     return reader.found, {place: b"".join(parts) for place, parts in spilled.items()}
+
+
+def _place(subject: str, buckets: int) -> int:
+    return zlib.crc32(subject.encode()) % buckets
+
+
+def bucket_of(gathered: Gathered, subject: str) -> Path:
+    """Return the bucket that holds a subject's ballots."""
+    return gathered.buckets[_place(subject, len(gathered.buckets))]
 
 
 def _workflow(export: Path, found: Reading, choice: Choice) -> str:
@@ -154,8 +163,8 @@ def _region_tasks(
     return frozenset(drawn | tools.region_tasks(workflow, choice.tools) if tools else drawn)
 
 
-def ballots_in(bucket: Path) -> Iterator[tuple[str, list[Ballot]]]:
-    """Yield (subject id, its ballots in the order of the export), subjects by id."""
+def ballots_in(bucket: Path, only: str | None = None) -> Iterator[tuple[str, list[Ballot]]]:
+    """Yield (subject id, its ballots in the order of the export), subjects by id; or only one."""
     decode = msgspec.msgpack.Decoder(Ballot).decode
     data = memoryview(bucket.read_bytes())
     subjects: dict[str, list[Ballot]] = {}
@@ -164,7 +173,8 @@ def ballots_in(bucket: Path) -> Iterator[tuple[str, list[Ballot]]]:
         (length,) = _LENGTH.unpack_from(data, at)
         at += _LENGTH.size
         ballot = decode(data[at : at + length])
-        subjects.setdefault(ballot.subject_id, []).append(ballot)
+        if only in (None, ballot.subject_id):
+            subjects.setdefault(ballot.subject_id, []).append(ballot)
         at += length
     for subject in sorted(subjects):
         yield subject, subjects.pop(subject)

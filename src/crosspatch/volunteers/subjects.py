@@ -1,25 +1,52 @@
 """From the ballots on a subject to its votes in the pixels of the science image."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from crosspatch import images
+from crosspatch.errors import InputError
 from crosspatch.volunteers.ballots import Ballot
 from crosspatch.volunteers.gather import ballots_in
 from crosspatch.volunteers.marks import Outline
 from crosspatch.volunteers.outlines import SubjectOutlines, VolunteerOutlines
 from crosspatch.volunteers.tally import Rejected, Tally
-from crosspatch.volunteers.who_counts import Placed, Repeats, who_counts
+from crosspatch.volunteers.who_counts import REPEAT, SEEN, Placed, Repeats, who_counts
 
 OTHER_WORKFLOW = "another workflow"
 OUTSIDE = "it lies outside the image"
 NO_IMAGE = "no image of the subject was given"
+BAD_IMAGE = "the image of the subject cannot be read"
 NO_SIZE = "the size of the subject's image is unknown"
 TOO_LARGE = "the subject's image claims to be absurdly large"
 
 _MOST_PIXELS = 2**26  # of a size that only an export's metadata claim: 8192 x 8192
 _SAME_SHAPE = 0.01
+
+
+def index_files(paths: Iterable[Path]) -> dict[str, Path]:
+    """List files by their names and by their stems, in lower case; stems of several files are out.
+
+    Subjects' metadata and locations name files, and nothing but this list is ever opened, so that
+    a name with slashes or ".." leads nowhere.
+    """
+    index: dict[str, Path] = {}
+    stems: dict[str, list[Path]] = {}
+    for path in paths:
+        index[path.name.lower()] = path
+        stems.setdefault(path.stem.lower(), []).append(path)
+    return {stem: same[0] for stem, same in stems.items() if len(same) == 1} | index
+
+
+def find_file(index: Mapping[str, Path], names: Iterable[str]) -> Path | None:
+    """Find the first of the names among the files, with its suffix or without."""
+    for name in names:
+        last = name.replace("\\", "/").rsplit("/", 1)[-1].strip().lower()
+        found = index.get(last) or index.get(last.rsplit(".", 1)[0])
+        if found is not None:
+            return found
+    return None
 
 
 @dataclass(frozen=True)
@@ -31,24 +58,14 @@ class Frames:
     size : (H, W) or None
         The grid of all subjects, where it was given.
     images : dict or None
-        Subject's file name or stem, in lower case -> (path, (H, W)); where images were given, a
-        subject without one is left out.
+        From :func:`index_files`; where images were given, a subject without one is left out.
     locations : dict of str to list of str
         Subject id -> names of its files, from a subjects export.
     """
 
     size: tuple[int, int] | None = None
-    images: Mapping[str, tuple[Path, tuple[int, int]]] | None = None
+    images: Mapping[str, Path] | None = None
     locations: Mapping[str, Sequence[str]] = field(default_factory=dict)
-
-    def image_of(self, subject: str, files: Sequence[str]) -> tuple[Path, tuple[int, int]] | None:
-        """Find a subject's image by its id, its metadata's file names, or its locations."""
-        for name in (subject, *files, *self.locations.get(subject, ())):
-            last = name.replace("\\", "/").rsplit("/", 1)[-1].strip().lower()
-            for key in (last, last.rsplit(".", 1)[0]):
-                if self.images and key in self.images:
-                    return self.images[key]
-        return None
 
 
 @dataclass
@@ -61,8 +78,12 @@ class ReadSubject:
         None where no ballot is a vote and none is gold standard.
     image : Path or None
         Its image, where images were given.
+    files : list of str
+        Names under which its files may be known, by its metadata and locations.
     tally, rejected
         What of its ballots and their marks was kept and rejected.
+    repeats : Counter of str
+        Volunteer -> ballots that do not count because of an earlier or later one.
     stretched : bool
         Volunteers saw an image of other proportions than the science image has.
     unsized : int
@@ -71,8 +92,10 @@ class ReadSubject:
 
     subject: SubjectOutlines | None
     image: Path | None = None
+    files: list[str] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
     rejected: list[Rejected] = field(default_factory=list)
+    repeats: Counter[str] = field(default_factory=Counter)
     stretched: bool = False
     unsized: int = 0
 
@@ -107,9 +130,11 @@ class Rules:
     repeats: Repeats = "first"
 
 
-def subjects_in(bucket: Path, rules: Rules, frames: Frames) -> Iterator[ReadSubject]:
-    """Read the subjects of a bucket, one after another, by id."""
-    for subject, ballots in ballots_in(bucket):
+def subjects_in(
+    bucket: Path, rules: Rules, frames: Frames, only: str | None = None
+) -> Iterator[ReadSubject]:
+    """Read the subjects of a bucket, one after another, by id; or only one of them."""
+    for subject, ballots in ballots_in(bucket, only):
         yield read_subject(subject, ballots, rules, frames)
 
 
@@ -133,10 +158,11 @@ def read_subject(
             read.reject_row(ballot, OTHER_WORKFLOW, range(len(ballot.sources)))
     if not mine:
         return read
-    files = list(dict.fromkeys(name for ballot in mine for name in ballot.files))
+    named = [name for ballot in mine for name in ballot.files]
+    read.files = list(dict.fromkeys([*named, *frames.locations.get(subject, ())]))
     natural = Counter((one.height, one.width) for one in mine if one.height).most_common(1)
     seen = natural[0][0] if natural else None
-    shape = _shape(read, subject, files, seen, frames)
+    shape = _shape(read, subject, seen, frames)
     if isinstance(shape, str):
         for ballot in mine:
             read.reject_row(ballot, shape, range(len(ballot.sources)))
@@ -148,16 +174,19 @@ def read_subject(
 def _shape(
     read: ReadSubject,
     subject: str,
-    files: Sequence[str],
     seen: tuple[float, float] | None,
     frames: Frames,
 ) -> tuple[int, int] | str:
     """Return the science image's (H, W), or why there is none."""
     if frames.images is not None:
-        found = frames.image_of(subject, files)
-        if found is None:
+        read.image = find_file(frames.images, [subject, *read.files])
+        if read.image is None:
             return NO_IMAGE
-        read.image, shape = found
+        try:
+            header = images.read_header(read.image)
+        except InputError:
+            return BAD_IMAGE
+        shape = header.height, header.width
     elif frames.size is not None:
         shape = frames.size
     elif seen is None:
@@ -198,6 +227,8 @@ def _count(
     counted = who_counts(placed, rules.region_tasks, rules.repeats)
     for one, reason in counted.rejected:
         read.reject_row(one.ballot, reason, inside[one.ballot.line])
+        if reason in (SEEN, REPEAT):
+            read.repeats[one.ballot.volunteer] += 1
     for one in counted.votes:
         read.tally.rows_kept += 1
         read.tally.marks_kept += sum(

@@ -108,8 +108,8 @@ class RejectedFile:
             what, mark = ("row", "") if one.is_row else ("mark", str(one.mark))
             self._table.writerow(
                 (
-                    one.line, _plain(one.classification_id), _plain(one.subject_id), what,
-                    _plain(one.task), mark, _plain(one.tool), one.reason,
+                    one.line, plain(one.classification_id), plain(one.subject_id), what,
+                    plain(one.task), mark, plain(one.tool), one.reason,
                 )
             )  # fmt: skip
 
@@ -125,7 +125,7 @@ class RejectedFile:
         self._file.close()
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Make a stranger's text harmless: one line, short, and no formula for a spreadsheet."""
     flat = "".join(letter if letter.isprintable() else "?" for letter in text[:80])
     return "'" + flat if flat[:1] in "=+-@" and flat[:1] else flat
