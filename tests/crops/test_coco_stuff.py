@@ -142,6 +142,10 @@ class TestImporting:
         # the order for this seed is held in test_splits.py: a c e i j d b | g h f
         assert [subject.name for subject in dataset.in_split("test")] == ["f", "g", "h"]
 
+    def test_the_split_is_of_the_photos_that_were_taken(self, coco):
+        dataset = imported(coco)
+        assert sorted(str(subject.split) for subject in dataset.subjects) == ["test", "train"]
+
     def test_progress_goes_to_the_end(self, coco):
         told = []
         imported(coco, progress=lambda *step: told.append(step))

@@ -61,6 +61,15 @@ def test_more_columns_go_into_the_table_in_the_order_of_names(tmp_path):
     assert not [problem for problem in check(Dataset.open(tmp_path / "d")) if not problem.warning]
 
 
+def test_splits_can_be_given_at_the_end(tmp_path):
+    with new_dataset(tmp_path / "d") as writer:
+        for number, name in enumerate("ba"):
+            writer.add(name, noise(number), half())
+        assert writer.names == ("b", "a")
+        writer.place({"a": "train", "b": "test"})
+    assert [subject.split for subject in Dataset.open(tmp_path / "d").subjects] == ["train", "test"]
+
+
 @pytest.mark.parametrize("name", ["../x", "a/b", "a\\b", ".hidden", ""])
 def test_a_name_cannot_climb_out(tmp_path, name):
     with pytest.raises(InputError), new_dataset(tmp_path / "d") as writer:

@@ -90,7 +90,8 @@ def label_mask(pixelmap: NDArray[Any], number: int) -> NDArray[np.uint8]:
     InputError
         The map holds 182 to 254, which these maps never do; the message says what it may be.
     """
-    strangers = pixelmap[(pixelmap > len(NAMES) - 2) & (pixelmap != UNLABELLED)]
+    known = (pixelmap >= 0) & (pixelmap < len(NAMES) - 1) | (pixelmap == UNLABELLED)
+    strangers = pixelmap[~known]
     if strangers.size:
         raise InputError(
             f"holds the value {strangers[0]}: pixel maps of COCO-Stuff hold 0 (person) to 181 and "
@@ -137,7 +138,6 @@ def import_folder(
     """
     number = label_number(label)
     pairs = _pairs(Path(photos), Path(pixelmaps))
-    splits = _splits(pairs, seed)
     skipped: list[tuple[str, str]] = []
     with new_dataset(
         out,
@@ -153,10 +153,12 @@ def import_folder(
                 skipped.append((pair.photo.name, one.skipped))
             elif one.mask is not None:
                 photo = pair.photo if not one.grey else _in_colour(pair.photo)
-                writer.add(pair.photo.stem, photo, one.mask, split=splits[pair.photo.stem])
+                writer.add(pair.photo.stem, photo, one.mask, split=pair.split)
             progress("reading pixel maps", done, len(pairs))
         if not len(writer):
             raise InputError(_nothing_found(Path(pixelmaps), len(pairs), NAMES[number], skipped))
+        unplaced = {pair.photo.stem for pair in pairs if pair.split is None} & set(writer.names)
+        writer.place(seeded_split(sorted(unplaced), sorted(unplaced), seed=seed))
         if skipped:
             _write_skipped(writer.folder / "skipped.csv", skipped)
             writer.note(f"{len(skipped)} of {len(pairs)} photos were skipped: see skipped.csv")
@@ -191,13 +193,6 @@ def _pairs_of(photos: Path, pixelmaps: Path, split: str | None) -> Iterator[_Pai
     for photo in images.find_images(photos):
         if photo.stem in maps:
             yield _Pair(photo, maps[photo.stem], split)
-
-
-def _splits(pairs: Sequence[_Pair], seed: int) -> dict[str, str]:
-    names = [pair.photo.stem for pair in pairs]
-    return seeded_split(names, names, seed=seed) | {
-        pair.photo.stem: pair.split for pair in pairs if pair.split is not None
-    }
 
 
 def _read(pair: _Pair, number: int) -> _Read:

@@ -64,10 +64,7 @@ class DatasetWriter:
         InputError
             The name climbs out of the folder or was used before, or the mask has other values.
         """
-        if not name or "/" in name or "\\" in name or name.startswith("."):
-            raise InputError(f"{name!r} cannot be the name of a subject")
-        if name in self._rows:
-            raise InputError(f"the subject {name!r} was added twice")
+        self._refuse_name(name)
         if mask is not None:
             self._write_mask(name, mask, georeference)
         if isinstance(image, np.ndarray):
@@ -81,7 +78,8 @@ class DatasetWriter:
         self._rows[name] = {"name": name, "split": split or "", "group": group or name} | more
 
     def enter(self, name: str, *, split: str | None = None, group: str | None = None) -> None:
-        """List a subject whose files somebody else wrote into ``folder``."""
+        """List a subject whose files somebody else wrote into ``folder``; errors as ``add``."""
+        self._refuse_name(name)
         self._rows[name] = {"name": name, "split": split or "", "group": group or name}
 
     def place(self, splits: Mapping[str, str]) -> None:
@@ -92,6 +90,12 @@ class DatasetWriter:
     def note(self, sentence: str) -> None:
         """Keep a sentence in dataset.toml that everybody who opens the data set is told."""
         self.notes.append(sentence)
+
+    def _refuse_name(self, name: str) -> None:
+        if not name or "/" in name or "\\" in name or name.startswith("."):
+            raise InputError(f"{name!r} cannot be the name of a subject")
+        if name in self._rows:
+            raise InputError(f"the subject {name!r} was added twice")
 
     def _write_mask(
         self, name: str, mask: NDArray[np.uint8], georeference: images.Georeference | None
