@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from crosspatch.volunteers.simulate import VolunteerSettings, simulate
 
 EXACT = VolunteerSettings(
     outward=0, outward_spread=0, grouping=0, jitter=0, smoothing=0, missed=0, invented=0,
-    blank=0, sloppy=0, shared=0, anonymous=0,
+    blank=0, sloppy=0, shared=0, shared_edge=0, anonymous=0,
 )  # fmt: skip
 
 
@@ -74,7 +75,7 @@ def test_rows_of_a_subject_are_scattered_and_some_people_do_much_more():
     masks = {f"s{n}": scene()[:60] for n in range(30)}
     made = simulate(masks, volunteers=4, seed=0, settings=EXACT)
     names = [one.name for one in made]
-    assert sum(a == b for a, b in zip(names, names[1:], strict=False)) < len(names) / 4
+    assert sum(a == b for a, b in pairwise(names)) < len(names) / 4
     counts = Counter(one.volunteer for one in made).most_common()
     assert counts[0][1] > 5 * counts[-1][1]
 
@@ -135,10 +136,10 @@ def test_jitter_moves_points_by_that_standard_deviation():
 
 
 @pytest.mark.parametrize("shared", [0.0, 0.5, 1.0])
-def test_shared_is_the_correlation_of_two_peoples_jitter(shared):
+def test_shared_edge_is_the_correlation_of_two_peoples_jitter(shared):
     mask = np.zeros((200, 200), np.uint8)
     mask[20:180, 20:180] = 1
-    settings = replace(EXACT, jitter=0.02, shared=shared)
+    settings = replace(EXACT, jitter=0.02, shared_edge=shared)
     truth = simulate({"s0": mask}, volunteers=1, settings=EXACT)[0].outlines[0]
     masks = {f"s{n}": mask for n in range(40)}
     by_subject = {}

@@ -38,7 +38,9 @@ class VolunteerSettings:
     blank : chance to submit nothing at all
     sloppy : share of people who are sloppy
     sloppiness : their lengths, and their inventions, are so many times as large
-    shared : correlation between people's errors, 0 each their own to 1 all the same
+    shared : correlation of what two people see: what they miss, invent, or leave blank; 0 each
+        their own, 1 all the same
+    shared_edge : correlation of where two people put the edge of a thing that both see
     anonymous : share of people who are not logged in
     """
 
@@ -53,10 +55,11 @@ class VolunteerSettings:
     sloppy: float = 0.15
     sloppiness: float = 3.0
     shared: float = 0.4
+    shared_edge: float = 0.4
     anonymous: float = 0.3
 
     def __post_init__(self) -> None:
-        for name in ("missed", "blank", "sloppy", "shared", "anonymous"):
+        for name in ("missed", "blank", "sloppy", "shared", "shared_edge", "anonymous"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingsError(f"{name} is a share in [0, 1], not {getattr(self, name)}")
         for name in ("outward_spread", "grouping", "jitter", "smoothing", "invented", "sloppiness"):
@@ -161,14 +164,12 @@ class Hand:
         cut = self.settings.smoothing * scale / max(_length(path) / len(path), 1e-9)
         # Not more than a sixth of the way round: a small thing stays a thing.
         smooth = gaussian_filter1d(path, max(min(cut, len(path) / 6), 1e-3), axis=0, mode="wrap")
+        rho = self.settings.shared_edge
+        surfaces = ((self.shared.rows, self.own.rows), (self.shared.columns, self.own.columns))
         astray = np.stack(
             [
-                math.sqrt(self.settings.shared) * common.at(smooth)
-                + math.sqrt(1 - self.settings.shared) * own.at(smooth)
-                for common, own in (
-                    (self.shared.rows, self.own.rows),
-                    (self.shared.columns, self.own.columns),
-                )
+                math.sqrt(rho) * shared.at(smooth) + math.sqrt(1 - rho) * own.at(smooth)
+                for shared, own in surfaces
             ],
             axis=1,
         )
@@ -189,7 +190,7 @@ def _around(truth: NDArray[np.bool_], gap: float, outward: float) -> list[Outlin
     corner = np.array([rows.min(), columns.min()])
     near = np.pad(truth[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1], margin)
     if gap > 0:
-        near = _distance(near) <= gap
+        near = distance_transform_edt(~near) - 0.5 <= gap
     return [one + corner - margin for one in trace_level(_distance(near), outward - gap)]
 
 

@@ -3,7 +3,7 @@
 A person groups what lies close together, draws a little outside of it, with a hand that wavers and
 cuts corners, passes over small things, sees some that are not there, and now and then submits a
 blank. Some are sloppy. And people err alike: where the picture misleads one, it misleads the next.
-That last part, ``shared``, is what no number of votes can average away.
+That last part (``shared``, ``shared_edge``) is what no number of votes can average away.
 
 Lengths are shares of the side of the picture, sqrt(H W), because everybody sees it screen-filling.
 """
