@@ -70,6 +70,17 @@ def test_splits_can_be_given_at_the_end(tmp_path):
     assert [subject.split for subject in Dataset.open(tmp_path / "d").subjects] == ["train", "test"]
 
 
+def test_files_that_others_wrote_are_entered_under_the_same_rules(tmp_path):
+    with new_dataset(tmp_path / "d") as writer:
+        save(writer.folder / "images/a.png", noise(1))
+        writer.enter("a", split="train", group="bay")
+        for name in ("a", "../b"):
+            with pytest.raises(InputError):
+                writer.enter(name)
+    (subject,) = Dataset.open(tmp_path / "d").subjects
+    assert (subject.name, subject.split, subject.group) == ("a", "train", "bay")
+
+
 @pytest.mark.parametrize("name", ["../x", "a/b", "a\\b", ".hidden", ""])
 def test_a_name_cannot_climb_out(tmp_path, name):
     with pytest.raises(InputError), new_dataset(tmp_path / "d") as writer:
