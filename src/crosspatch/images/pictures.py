@@ -195,7 +195,7 @@ def contact_sheet(
 def to_png_bytes(picture: Picture) -> bytes:
     """Encode a picture (H, W, 3) uint8 as PNG."""
     buffer = io.BytesIO()
-    PillowImage.fromarray(np.ascontiguousarray(picture)).save(buffer, "PNG", optimize=True)
+    PillowImage.fromarray(np.ascontiguousarray(picture)).save(buffer, "PNG")
     return buffer.getvalue()
 
 
