@@ -131,7 +131,7 @@ class VolunteerAgreement:
     area : mean of (pixels they marked / the subject's median), 1 is usual; nan where no median
     blanks : share of their subjects on which they marked nothing
     outlier_on : subjects on which they are an outlier (``SubjectAgreement.outliers``)
-    outlier : they are one on at least half of the subjects with enough voters to tell
+    outlier : they are one on more than half of the subjects with enough voters to tell
     """
 
     volunteer: str
@@ -240,7 +240,7 @@ def _row(name: str, sums: _Sums) -> VolunteerAgreement:
         area=_mean(sums.area, sums.areas),
         blanks=sums.blanks / sums.subjects,
         outlier_on=tuple(sums.outlier_on),
-        outlier=len(sums.outlier_on) > 0 and 2 * len(sums.outlier_on) >= sums.judged,
+        outlier=2 * len(sums.outlier_on) > sums.judged,
     )
 
 
