@@ -48,7 +48,8 @@ _OPEN_TOOLS = frozenset({"freehandLine", "freehandSegmentLine", "path"})
 _NO_AREA = frozenset({"point", "line"})
 _MOST_POINTS = 100_000
 _FARTHEST = 1e9  # pixels; beyond it, products of coordinates lose the pixel
-_SMOOTHNESS = 0.005  # pixels between a curve and the chords that stand for it
+_SMOOTHNESS = 0.005  # pixels between an ellipse and the polygon of equal area
+_CHORD = 0.001  # pixels between a bezier and its chords, which all lie on its inner side
 _SAYS_MARK = frozenset(
     {"tool", "toolIndex", "toolType", "points", "path", "pathX", "pathY", "x", "x1", "x_center"}
 )
@@ -289,7 +290,7 @@ def _bezier(points: Outline) -> Outline:
     parts = []
     for start, control, stop in zip(starts, controls, stops, strict=True):
         bend = float(np.abs(start - 2 * control + stop).max())
-        number = min(max(math.ceil(math.sqrt(bend / (4 * _SMOOTHNESS))), 1), 1000)
+        number = min(max(math.ceil(math.sqrt(bend / (4 * _CHORD))), 1), 1000)
         t = (np.arange(number) / number)[:, None]
         parts.append((1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * stop)
     if len(ends) > len(controls):

@@ -209,9 +209,12 @@ def _parse(data: bytes, columns: int) -> list[str] | str:
     """Take a row apart: its cells, or what is wrong with it."""
     try:
         cells = _cells(data.decode().removesuffix("\r"))
+        whole = data.count(b'"') % 2 == 0  # csv lets a stray quote pass inside a bare cell
     except UnicodeDecodeError:
         return "the row is not UTF-8 text"
     except csv.Error:
+        whole = False
+    if not whole:
         return "the row is cut or its quotes do not match"
     if len(cells) != columns:
         return "the row has another number of columns than the header"
