@@ -8,7 +8,8 @@ from torch import nn
 
 from crosspatch.config import NetworkSettings
 from crosspatch.crops.recipes import Resize
-from crosspatch.models.storage import Model, ModelFacts
+from crosspatch.models.facts import ModelFacts
+from crosspatch.models.storage import Model
 
 
 class Bands(nn.Module):

@@ -10,9 +10,11 @@ from torch import nn
 
 from crosspatch.errors import InputError, SettingsError
 from crosspatch.images.resize import resize_image, resize_probability
+from crosspatch.models.facts import ModelFacts
 from crosspatch.models.runtime import autocast
-from crosspatch.models.storage import Model, ModelFacts
+from crosspatch.models.storage import Model
 from crosspatch.prediction.windows import Predict, grid, stitch
+from crosspatch.progress import Progress, silent
 
 Pixels = NDArray[Any]
 
@@ -33,6 +35,7 @@ def predict_probability(
     overlap: float = OVERLAP,
     batch: int = 8,
     precision: str = "fp32",
+    progress: Progress = silent,
 ) -> NDArray[np.float32]:
     """Predict an image of any size by overlapping, blended windows.
 
@@ -58,6 +61,8 @@ def predict_probability(
         Windows predicted together.
     precision : "fp32" or "bf16"
         Of the convolutions.
+    progress : Progress
+        Told how many rows of the (resized) image are done.
 
     Returns
     -------
@@ -83,13 +88,12 @@ def predict_probability(
         overlap=overlap,
         multiple=int(getattr(network, "multiple", 1)),
     )
-    rows = stitch(
-        layout,
-        lambda first, end: shown[:, first:end],
-        window_predictor(model, network, precision),
-        batch=batch,
-    )
-    said = resize_probability(np.concatenate([part for _, part in rows]), (height, width))
+    drawn = np.empty(shape, dtype=np.float32)
+    predict = window_predictor(model, network, precision)
+    for first, rows in stitch(layout, lambda a, b: shown[:, a:b], predict, batch=batch):
+        drawn[first : first + len(rows)] = rows
+        progress("predicting", first + len(rows), shape[0])
+    said = resize_probability(drawn, (height, width))
     said[~valid] = np.nan
     return said
 

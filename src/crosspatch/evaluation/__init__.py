@@ -1,0 +1,1 @@
+"""Evaluation: whole subjects scored, with intervals, beside baselines that see single pixels."""

@@ -1,0 +1,209 @@
+"""From subjects to scores: every method sees the same images, and is scored on the same pixels."""
+
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from crosspatch.dataset import Dataset, Subject
+from crosspatch.errors import InputError
+from crosspatch.evaluation.rows import SubjectScore, score_subject
+from crosspatch.evaluation.scores import MethodScores
+from crosspatch.evaluation.summary import summarise
+from crosspatch.images import Image
+from crosspatch.metrics import IGNORED
+from crosspatch.models.storage import Model
+from crosspatch.prediction.scene import (
+    check_units,
+    choose_channels,
+    holds_data,
+    predict_probability,
+)
+from crosspatch.progress import Progress, silent
+from crosspatch.splits import check_leak
+
+Map = NDArray[np.float32]
+Skipped = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Method:
+    """Something that maps foreground.
+
+    name : for the table; says : what it does, in a sentence; predict : an image -> (H, W) float32
+    probability; threshold : foreground is claimed from it on; said : what predict had to assume
+    """
+
+    name: str
+    says: str
+    predict: Callable[[Image], Map]
+    threshold: float = 0.5
+    said: dict[str, None] = field(default_factory=dict)
+
+
+def model_method(
+    model: Model, dataset: Dataset, *, device: torch.device, precision: str = "fp32"
+) -> Method:
+    """Make a method of a model: windows over whole subjects, at their own resolution."""
+    network = model.load_generator(device)
+    facts = model.facts
+    said: dict[str, None] = {}
+
+    def predict(image: Image) -> Map:
+        names = dataset.channel_names if dataset.channels_declared else image.channel_names
+        channels = choose_channels(facts.channel_names, names, len(image.pixels))
+        pixels = image.pixels[list(channels)]
+        if assumed := check_units(facts.dtype, pixels):
+            said[f"an image {assumed}"] = None
+        nodata = image.georeference.nodata if image.georeference else None
+        return predict_probability(model, network, pixels, nodata=nodata, precision=precision)
+
+    labels = f"{len(facts.contents)} labelled subjects"
+    return Method("model", f"{model.path} ({labels})", predict, facts.threshold, said)
+
+
+def refuse_training_subjects(
+    dataset: Dataset,
+    subjects: Sequence[Subject],
+    contents: Collection[str],
+    *,
+    progress: Progress = silent,
+) -> tuple[Subject, ...]:
+    """Refuse to test on what a model was trained on.
+
+    All labelled images of the data set are compared by content with those whose labels the model
+    has seen; where some are found, their groups are the model's training groups.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    subjects : sequence of Subject
+        Those to be scored.
+    contents : collection of str
+        The model's: content fingerprints of its training and validation subjects.
+    progress : Progress
+
+    Returns
+    -------
+    tuple of Subject
+        The subjects of this data set whose labels the model has seen.
+
+    Raises
+    ------
+    LeakError
+        A subject to be scored is one of them, or shares a group with one.
+    """
+
+    def content(subject: Subject) -> str:
+        try:
+            return dataset.content(subject)
+        except InputError:
+            return ""  # `score_methods` lists it
+
+    listed = []
+    with ThreadPoolExecutor() as pool:
+        for done, found in enumerate(pool.map(content, dataset.labelled), 1):
+            listed.append(found)
+            progress("comparing with training", done, len(dataset.labelled))
+    everything = [
+        (subject.name, subject.group, found)
+        for subject, found in zip(dataset.labelled, listed, strict=True)
+    ]
+    trained = {entry for entry in everything if entry[2] in contents}
+    names = {subject.name for subject in subjects}
+    check_leak(
+        [entry for entry in everything if entry in trained],
+        [entry for entry in everything if entry[0] in names],
+    )
+    return tuple(
+        subject
+        for subject, entry in zip(dataset.labelled, everything, strict=True)
+        if entry in trained
+    )
+
+
+def read_pair(dataset: Dataset, subject: Subject) -> tuple[Image, NDArray[np.uint8]]:
+    """Read a subject to score or fit on: what the image does not show, the mask ignores.
+
+    Returns
+    -------
+    Image, and its mask (H, W) uint8 of 0, 1, 255
+
+    Raises
+    ------
+    InputError
+        One cannot be read, or their sizes differ.
+    """
+    image, mask = dataset.read_image(subject), dataset.read_mask(subject)
+    if image.pixels.shape[1:] != mask.shape:
+        height, width = image.pixels.shape[1:]
+        raise InputError(
+            f"{subject.mask}: is {mask.shape[0]} x {mask.shape[1]} pixels (height x width), but "
+            f"its image is {height} x {width}"
+        )
+    nodata = image.georeference.nodata if image.georeference else None
+    return image, np.where(holds_data(image.pixels, nodata), mask, np.uint8(IGNORED))
+
+
+def score_methods(
+    dataset: Dataset,
+    subjects: Sequence[Subject],
+    methods: Sequence[Method],
+    *,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> tuple[tuple[MethodScores, ...], tuple[Skipped, ...]]:
+    """Score methods on whole subjects, all on the same ones.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    subjects : sequence of Subject
+        With masks.
+    methods : sequence of Method
+    seed : int
+        Of the bootstrap.
+    progress : Progress
+
+    Returns
+    -------
+    scores, skipped
+        A `MethodScores` each, in order; and the subjects that could not be scored, with reasons.
+
+    Raises
+    ------
+    InputError
+        No subject could be scored.
+    """
+    rows: list[list[SubjectScore]] = [[] for _ in methods]
+    skipped: list[Skipped] = []
+    for done, subject in enumerate(subjects, 1):
+        try:
+            for kept, row in zip(rows, _score(dataset, subject, methods), strict=True):
+                kept.append(row)
+        except InputError as error:
+            skipped.append((subject.name, str(error)))
+        progress("scoring", done, len(subjects))
+    if subjects and len(skipped) == len(subjects):
+        name, why = skipped[0]
+        raise InputError(f"{dataset.path}: no subject could be scored (first {name}: {why})")
+    scores = (
+        MethodScores(method.name, method.says, tuple(kept), summarise(kept, seed=seed))
+        for method, kept in zip(methods, rows, strict=True)
+    )
+    return tuple(scores), tuple(skipped)
+
+
+def _score(dataset: Dataset, subject: Subject, methods: Sequence[Method]) -> list[SubjectScore]:
+    image, mask = read_pair(dataset, subject)
+    if (mask == IGNORED).all():
+        raise InputError(f"{subject.mask}: ignores every pixel, so nothing can be scored")
+    return [
+        score_subject(
+            subject.name, subject.group, method.predict(image), mask, threshold=method.threshold
+        )
+        for method in methods
+    ]

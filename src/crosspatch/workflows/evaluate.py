@@ -1,0 +1,140 @@
+"""``crosspatch evaluate``: a model and a data set in, scores of whole subjects out."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from crosspatch.dataset import Dataset, Subject
+from crosspatch.errors import InputError
+from crosspatch.evaluation.baselines import fit_threshold
+from crosspatch.evaluation.forest import fit_forest
+from crosspatch.evaluation.intervals import FEWEST_GROUPS
+from crosspatch.evaluation.scores import Scores
+from crosspatch.evaluation.subjects import (
+    Method,
+    model_method,
+    refuse_training_subjects,
+    score_methods,
+)
+from crosspatch.files import PathLike, refuse_existing
+from crosspatch.models.runtime import (
+    Precision,
+    choose_device,
+    choose_precision,
+    keep_freed_memory,
+)
+from crosspatch.models.storage import Model
+from crosspatch.progress import Progress, silent
+
+
+def evaluate(
+    model: PathLike,
+    dataset: PathLike,
+    *,
+    split: str = "test",
+    out: PathLike | None = None,
+    baselines: bool = False,
+    foreground: str | None = None,
+    seed: int = 0,
+    device: str | None = None,
+    precision: Precision = "auto",
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> Scores:
+    """Score a model on whole subjects, at their own resolution.
+
+    Parameters
+    ----------
+    model : a model folder, or ``Model``
+    dataset : a data set folder, or ``Dataset``
+    split : "test", "val" or "train"
+    out : the ``scores.csv`` to write, a row a subject
+    baselines : also fit and score a threshold and a random forest, on the subjects of this data
+        set whose labels the model has seen (where there are none, on its training split)
+    foreground : the class to set against the rest, where dataset.toml has several
+    seed : of the bootstrap, the forest, and the split where the data set has no splits.csv
+    device : cpu, cuda or mps; by itself the best there is
+    precision : fp32, bf16, or auto: bf16 where the device has it
+    overwrite : replace a file that stands at ``out``
+    progress : told how far the work is
+
+    Returns
+    -------
+    Scores. Subjects that could not be scored are in its ``skipped``, with the reason.
+
+    Raises
+    ------
+    LeakError
+        A subject to be scored was trained on, or shares a group with one that was.
+    InputError
+        The split holds no labelled subject, or none that can be scored.
+    MissingExtraError
+        The random forest needs scikit-learn.
+    """
+    if out is not None:
+        refuse_existing(out, overwrite=overwrite)
+    model = model if isinstance(model, Model) else Model.open(model)
+    if not isinstance(dataset, Dataset) or foreground is not None:
+        dataset = Dataset.open(dataset, foreground=foreground, seed=seed)
+    subjects = dataset.in_split(split)
+    if not subjects:
+        raise InputError(_no_subjects(dataset, split))
+    trained = refuse_training_subjects(dataset, subjects, model.facts.contents, progress=progress)
+    where = choose_device(device)
+    keep_freed_memory()
+    methods = [
+        model_method(model, dataset, device=where, precision=choose_precision(precision, where))
+    ]
+    if baselines:
+        methods += _baselines(dataset, trained, split, seed, progress)
+    scored, skipped = score_methods(dataset, subjects, methods, seed=seed, progress=progress)
+    scores = Scores(
+        dataset=dataset.name,
+        split=split,
+        model=str(model.path),
+        methods=scored,
+        skipped=skipped,
+        said=(*dataset.said, *_said(model, dataset, subjects), *methods[0].said),
+    )
+    if out is not None:
+        scores.write_csv(out)
+    return scores
+
+
+def _baselines(
+    dataset: Dataset, trained: Sequence[Subject], split: str, seed: int, progress: Progress
+) -> list[Method]:
+    """Fit both on as many labels as the model has seen of this data set."""
+    subjects = trained or (dataset.in_split("train") if split != "train" else ())
+    if not subjects:
+        raise InputError(
+            f"{dataset.path}: holds no training subject to fit the baselines on (split 'train')"
+        )
+    return [
+        fit_threshold(dataset, subjects, progress=progress),
+        fit_forest(dataset, subjects, seed=seed, progress=progress),
+    ]
+
+
+def _no_subjects(dataset: Dataset, split: str) -> str:
+    found = Counter(subject.split or "none" for subject in dataset.labelled)
+    there = ", ".join(f"{name}: {count}" for name, count in sorted(found.items())) or "none at all"
+    return (
+        f"{dataset.path}: has no labelled subject in the split {split!r} (labelled subjects by "
+        f"split: {there}); choose another --split, or write splits.csv"
+    )
+
+
+def _said(model: Model, dataset: Dataset, subjects: Sequence[Subject]) -> list[str]:
+    """Say what a reader of the numbers must know."""
+    said = []
+    groups = len({subject.group for subject in subjects})
+    if groups < FEWEST_GROUPS:
+        said.append(
+            f"{groups} group{'s' * (groups != 1)} only: no interval is given under {FEWEST_GROUPS}"
+        )
+    if model.facts.foreground != dataset.foreground:
+        said.append(
+            f"the model was trained to find {', '.join(model.facts.foreground)}; the masks here "
+            f"show {', '.join(dataset.foreground)}"
+        )
+    return said
