@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
@@ -87,11 +88,23 @@ class Predictions:
         """Rows of ``predictions.csv``, one a predicted image."""
         return _read_csv(self.path / "predictions.csv")
 
+    @property
+    def count(self) -> int:
+        """How many images were predicted."""
+        return len(self.rows)
+
     @cached_property
-    def skipped(self) -> list[dict[str, str]]:
-        """Rows of ``skipped.csv``: ``file`` and ``problem`` of images that were not predicted."""
+    def skipped(self) -> list[tuple[str, str]]:
+        """Images that were not predicted, and why not."""
         path = self.path / "skipped.csv"
-        return _read_csv(path) if path.exists() else []
+        rows = _read_csv(path) if path.exists() else []
+        return [(row["file"], row["problem"]) for row in rows]
+
+    @cached_property
+    def said(self) -> list[str]:
+        """What had to be assumed, a sentence each, with the number of images."""
+        notes = Counter(row["note"] for row in self.rows if row["note"])
+        return [f"{count} image{'s' * (count > 1)}: each {note}" for note, count in notes.items()]
 
     def mask_path(self, name: str) -> Path:
         """Path of the mask of an image, by its name in ``predictions.csv``."""

@@ -1,0 +1,257 @@
+"""Predictions folders: right to the pixel, named safely, and never half there."""
+
+import csv
+import tomllib
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from crosspatch import images
+from crosspatch.errors import CrosspatchError, InputError, SettingsError
+from crosspatch.images import Georeference
+from crosspatch.prediction.folder import COLUMNS, LARGEST_OVERLAY, Predictions
+from crosspatch.prediction.inputs import find_inputs, safe_names
+from crosspatch.workflows.predict import predict
+from folders import make, save, write_toml
+from pixelwise import save_pixelwise_model
+
+PLACE = Georeference("EPSG:32610", (30.0, 0.0, 500_000.0, 0.0, -30.0, 4_000_000.0), nodata=0.0)
+
+
+def picture(seed, height=20, width=31, channels=3, dtype=np.uint8):
+    generator = np.random.default_rng(seed)
+    return generator.integers(1, 250, (channels, height, width)).astype(dtype)
+
+
+def truth(pixels, channel=0):
+    return (pixels[channel] >= 100).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return save_pixelwise_model(tmp_path_factory.mktemp("models") / "model")
+
+
+def files_in(folder):
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+def test_an_image_becomes_a_mask_an_overlay_and_a_row(model, tmp_path):
+    pixels = picture(1)
+    save(tmp_path / "bay.png", pixels)
+    made = predict(model, tmp_path / "bay.png", out=tmp_path / "maps")
+    assert files_in(made.path) == [
+        "masks/bay.png",
+        "overlays/bay.png",
+        "predictions.csv",
+        "predictions.toml",
+    ]
+    assert np.array_equal(images.read_mask(made.mask_path("bay")), truth(pixels))
+    overlay = np.asarray(PillowImage.open(made.path / "overlays/bay.png"))
+    assert overlay.shape == (20, 31, 3)
+    (row,) = made.rows
+    assert list(row) == list(COLUMNS)
+    assert (row["name"], row["file"]) == ("bay", str(tmp_path / "bay.png"))
+    assert (row["height"], row["width"], row["no_data"]) == ("20", "31", "0")
+    assert float(row["foreground"]) == pytest.approx(truth(pixels).mean(), rel=1e-5)
+    assert 0 < float(row["mean_probability"]) < 1
+
+
+def test_the_folder_says_which_model_drew_it(model, tmp_path):
+    save(tmp_path / "bay.png", picture(1))
+    predict(model, [tmp_path / "bay.png"], out=tmp_path / "maps", window=32, precision="fp32")
+    table = tomllib.loads((tmp_path / "maps/predictions.toml").read_text())
+    assert table["model_fingerprint"] == model.fingerprint
+    assert (table["format"], table["images"], table["skipped"]) == (1, 1, 0)
+    assert (table["foreground"], table["threshold"], table["window"]) == (["kelp"], 0.5, 32)
+    again = Predictions.open(tmp_path / "maps")
+    assert (again.count, again.skipped, again.said) == (1, [], [])
+
+
+def test_a_georeferenced_image_stays_in_its_place_and_its_holes_stay_holes(model, tmp_path):
+    pixels = picture(2)
+    pixels[:, 3:6, 4] = 0
+    images.write_image(tmp_path / "scene.tif", pixels, georeference=PLACE)
+    made = predict(model, tmp_path / "scene.tif", out=tmp_path / "maps", probabilities=True)
+    mask = images.read_image(made.path / "masks/scene.tif")
+    assert (mask.georeference.crs, mask.georeference.transform) == (PLACE.crs, PLACE.transform)
+    assert mask.georeference.nodata == 255
+    expected = truth(pixels)
+    expected[3:6, 4] = 255
+    assert np.array_equal(mask.pixels[0], expected)
+    probability = images.read_image(made.path / "probabilities/scene.tif")
+    assert probability.pixels.dtype == np.float32
+    assert probability.georeference.transform == PLACE.transform
+    assert np.array_equal(np.isnan(probability.pixels[0]), expected == 255)
+    assert np.array_equal(probability.pixels[0] >= 0.5, expected == 1)
+    assert float(made.rows[0]["no_data"]) == pytest.approx(3 / (20 * 31), rel=1e-5)
+
+
+def test_an_image_of_nothing_but_no_data_has_no_share(model, tmp_path):
+    images.write_image(tmp_path / "void.tif", np.zeros((3, 8, 9), np.uint8), georeference=PLACE)
+    made = predict(model, tmp_path / "void.tif", out=tmp_path / "maps")
+    assert (images.read_mask(made.mask_path("void")) == 255).all()
+    row = made.rows[0]
+    assert (row["foreground"], row["mean_probability"], row["no_data"]) == ("", "", "1")
+
+
+def test_folders_and_data_sets_are_searched_and_files_taken_once(model, tmp_path):
+    data = make(tmp_path / "data", "abc")
+    save(tmp_path / "loose/z.png", picture(3))
+    (tmp_path / "loose/notes.txt").write_text("no image")
+    told = []
+    made = predict(
+        model,
+        [tmp_path / "loose", data, data / "images/b.png"],
+        out=tmp_path / "maps",
+        progress=lambda *args: told.append(args),
+    )
+    assert [row["name"] for row in made.rows] == ["z", "a", "b", "c"]
+    assert told[-1] == ("images", 4, 4)
+
+
+def test_a_data_set_names_its_channels(tmp_path):
+    model = save_pixelwise_model(tmp_path / "m", channels=("nir",))
+    pixels = picture(4)
+    data = make(tmp_path / "data", "a")
+    save(data / "images/a.png", pixels)
+    write_toml(data, channels=["green", "nir", "swir"])
+    made = predict(model, data, out=tmp_path / "maps")
+    assert np.array_equal(images.read_mask(made.mask_path("a")), truth(pixels, channel=1))
+
+
+def test_a_data_set_with_channels_that_are_no_names_is_refused(model, tmp_path):
+    data = make(tmp_path / "data", "a", channels=[1, 2, 3])
+    with pytest.raises(InputError, match="channels must be a list of names"):
+        predict(model, data, out=tmp_path / "maps")
+
+
+def test_bands_are_numbered_from_one(model, tmp_path):
+    pixels = picture(5, channels=4)
+    save(tmp_path / "scene.tif", pixels)
+    made = predict(model, tmp_path / "scene.tif", out=tmp_path / "maps", bands=(4, 1, 2))
+    assert np.array_equal(images.read_mask(made.mask_path("scene")), truth(pixels, channel=3))
+    assert made.table["bands"] == [4, 1, 2]
+
+
+def test_two_images_of_one_stem_get_names_of_their_own(model, tmp_path):
+    first, second = picture(6), picture(7)
+    save(tmp_path / "north/bay.png", first)
+    save(tmp_path / "south/Bay.tif", second)
+    made = predict(model, [tmp_path / "north", tmp_path / "south"], out=tmp_path / "maps")
+    assert [row["name"] for row in made.rows] == ["bay", "Bay-2"]
+    assert np.array_equal(images.read_mask(made.mask_path("bay")), truth(first))
+    assert np.array_equal(images.read_mask(made.mask_path("Bay-2")), truth(second))
+
+
+def test_names_are_files_on_every_system():
+    stems = ["a", "A", "a-2", "con", "Nul.x", "x:y*z", "...", "end. ", "ü 1", "l" * 300]
+    names = safe_names(stems)
+    assert names == ["a", "A-2", "a-2-2", "_con", "_Nul.x", "x_y_z", "_", "end", "ü 1", "l" * 120]
+
+
+def test_bad_images_are_skipped_and_listed_and_the_rest_is_done(model, tmp_path):
+    folder = tmp_path / "in"
+    save(folder / "good.png", picture(8))
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    save(folder / "grey.png", picture(8, channels=1))
+    save(folder / "deep.tif", picture(8, dtype=np.uint16) * 100)
+    made = predict(model, folder, out=tmp_path / "maps")
+    assert [row["name"] for row in made.rows] == ["good"]
+    assert files_in(made.path / "masks") == ["good.png"]
+    with (made.path / "skipped.csv").open(newline="", encoding="utf-8") as file:
+        problems = {row["file"].rsplit("/")[-1]: row["problem"] for row in csv.DictReader(file)}
+    assert set(problems) == {"broken.png", "grey.png", "deep.tif"}
+    assert problems["grey.png"].startswith(
+        "has 1 channel, but the model wants 3 (red, green, blue)"
+    )
+    assert problems["deep.tif"].startswith("is uint16, but the model was trained on uint8 images")
+    assert dict(made.skipped).keys() == {str(folder / name) for name in problems}
+    assert made.table["skipped"] == 3
+
+
+def test_what_is_assumed_about_an_image_is_noted(model, tmp_path):
+    save(tmp_path / "in/a.tif", picture(9, dtype=np.float32))
+    save(tmp_path / "in/b.tif", picture(10, dtype=np.float32))
+    made = predict(model, tmp_path / "in", out=tmp_path / "maps")
+    assert made.rows[0]["note"].startswith("is float32, but the model was trained on uint8")
+    assert len(made.said) == 1
+    assert made.said[0].startswith("2 images: each is float32")
+
+
+def test_where_no_image_can_be_predicted_nothing_is_written(model, tmp_path):
+    save(tmp_path / "grey.png", picture(11, channels=1))
+    with pytest.raises(InputError, match=r"none of 1 images could be predicted; first .*grey\.png"):
+        predict(model, tmp_path / "grey.png", out=tmp_path / "maps")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["grey.png"]
+
+
+def test_a_wrong_number_of_bands_is_a_wrong_setting_and_nothing_is_written(model, tmp_path):
+    save(tmp_path / "bay.png", picture(12))
+    with pytest.raises(SettingsError, match="--bands names 2 channels"):
+        predict(model, tmp_path / "bay.png", out=tmp_path / "maps", bands=(1, 2))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bay.png"]
+
+
+def test_an_existing_folder_is_kept_unless_told_otherwise(model, tmp_path):
+    save(tmp_path / "bay.png", picture(13))
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps/mine.txt").write_text("mine")
+    with pytest.raises(CrosspatchError, match="exists already"):
+        predict(model, tmp_path / "bay.png", out=tmp_path / "maps")
+    assert files_in(tmp_path / "maps") == ["mine.txt"]
+    predict(model, tmp_path / "bay.png", out=tmp_path / "maps", overwrite=True)
+    assert "mine.txt" not in files_in(tmp_path / "maps")
+
+
+def test_an_interrupted_prediction_leaves_nothing_behind(model, tmp_path):
+    save(tmp_path / "in/a.png", picture(14))
+    save(tmp_path / "in/b.png", picture(15))
+
+    def interrupt(what, done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict(model, tmp_path / "in", out=tmp_path / "maps", progress=interrupt)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in"]
+
+
+@pytest.mark.parametrize("name", ["nowhere", "empty"])
+def test_an_input_that_is_not_there_is_said(model, tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=f"{name}: (does not exist|holds no image)"):
+        predict(model, tmp_path / name, out=tmp_path / "maps")
+
+
+def test_no_input_at_all_is_said():
+    with pytest.raises(InputError, match="at least one image"):
+        find_inputs([])
+
+
+def test_a_large_image_has_a_small_overlay_and_progress_of_its_own(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("crosspatch.workflows.predict._LARGE", 1000)
+    monkeypatch.setattr("crosspatch.prediction.folder.LARGEST_OVERLAY", 50)
+    assert LARGEST_OVERLAY == 2048
+    pixels = picture(16, 100, 200)
+    save(tmp_path / "scene.png", pixels)
+    told = []
+    made = predict(
+        model, tmp_path / "scene.png", out=tmp_path / "maps", progress=lambda *a: told.append(a)
+    )
+    assert PillowImage.open(made.path / "overlays/scene.png").size == (50, 25)
+    assert np.array_equal(images.read_mask(made.mask_path("scene")), truth(pixels))
+    assert told[0][0] == "predicting"
+    assert told[-2] == ("predicting", 100, 100)
+
+
+def test_a_folder_that_is_none_of_ours_is_refused(tmp_path):
+    with pytest.raises(InputError, match="is not a predictions folder"):
+        Predictions.open(tmp_path)
+
+
+def test_a_name_that_is_not_there_is_said(model, tmp_path):
+    save(tmp_path / "bay.png", picture(17))
+    made = predict(model, tmp_path / "bay.png", out=tmp_path / "maps")
+    with pytest.raises(InputError, match="no prediction called 'cape'"):
+        made.mask_path("cape")
