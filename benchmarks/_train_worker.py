@@ -60,7 +60,12 @@ def _authors(batch: int, device: str, *, paper: bool) -> Callable[[], None]:
 def _ours(batch: int, device: str, precision: str) -> Callable[[], None]:
     from crosspatch.config import LossSettings
     from crosspatch.models.runtime import autocast, keep_freed_memory
-    from crosspatch.training.steps import discriminator_step, generator_step, judge
+    from crosspatch.training.steps import (
+        descend,
+        discriminator_gradients,
+        generator_gradients,
+        judge,
+    )
 
     keep_freed_memory()
     last = torch.channels_last
@@ -77,8 +82,10 @@ def _ours(batch: int, device: str, precision: str) -> Callable[[], None]:
     def step() -> None:
         with autocast(torch.device(device), precision):
             judged = judge(generator, discriminator, image, target)
-            said = generator_step(judged, generator, optimizers[0], loss)
-            said |= discriminator_step(judged, discriminator, optimizers[1])
+            said = generator_gradients(judged, generator, loss)
+            said |= discriminator_gradients(judged, discriminator)
+        descend(generator, optimizers[0])
+        descend(discriminator, optimizers[1])
         _ = [value.item() for value in said.values()]  # the authors' trainer fetches its losses too
 
     return step

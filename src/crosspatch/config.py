@@ -53,6 +53,9 @@ class TrainingSettings(_Table):
     epochs: int | None = Field(50, ge=1, description="Passes over the training samples.")
     steps: int | None = Field(None, ge=1, description="Optimiser steps, instead of epochs.")
     batch: int = Field(16, ge=1, description="Samples of one step, on all devices together.")
+    accumulate: int = Field(
+        1, ge=1, description="Parts a device takes its share of a batch in, to need less memory."
+    )
     fraction: float = Field(
         1.0, gt=0, le=1, description="Share of the training subjects, by group, nested."
     )
@@ -107,14 +110,22 @@ class TrainingSettings(_Table):
 class TransferSettings(_Table):
     """What a warm start takes from its source model (``--from``)."""
 
-    stem: Literal["skip", "copy", "mean"] = Field(
-        "skip",
+    stem: Literal["auto", "skip", "copy", "mean"] = Field(
+        "auto",
         description=(
-            "Input layers where channels differ: fresh, copied by name, or by name and the mean."
+            "Input layers. skip: fresh; copy: each channel's weights by its name, zero for a new "
+            "channel; mean: the same, and the mean of the source's channels for a new one; auto: "
+            "copy where both have the same channels, else skip."
         ),
     )
     discriminator: Literal["copy", "fresh"] = Field(
         "copy", description="Whether the discriminator starts from the source's too."
+    )
+    staged_steps: int = Field(
+        0, ge=0, description="First steps in which only fresh layers and batch norm are trained."
+    )
+    copied_rate: float = Field(
+        1.0, gt=0, description="Factor on the learning rates of copied layers."
     )
 
 

@@ -183,7 +183,7 @@ def test_one_value_in_batch_norm_is_refused_before_anything_is_written(disc_crop
 
 
 def test_a_nan_stops_the_run_and_leaves_the_last_checkpoint(disc_crops, tmp_path, monkeypatch):
-    real_step = loop.generator_step
+    real_step = loop.generator_gradients
     calls = []
 
     def poisoned(*args, **kwargs):
@@ -191,7 +191,7 @@ def test_a_nan_stops_the_run_and_leaves_the_last_checkpoint(disc_crops, tmp_path
         calls.append(1)
         return said | {"tversky": torch.tensor(float("nan"))} if len(calls) > 15 else said
 
-    monkeypatch.setattr(loop, "generator_step", poisoned)
+    monkeypatch.setattr(loop, "generator_gradients", poisoned)
     with pytest.raises(NotFiniteError, match="step 16"):
         train(disc_crops, out=tmp_path / "run", config=load_settings(None, SMALL))
     monkeypatch.undo()

@@ -9,7 +9,12 @@ from torch.nn import functional as F
 from crosspatch import Discriminator, Generator, focal_tversky_loss
 from crosspatch.config import LossSettings
 from crosspatch.models.discriminator import beside
-from crosspatch.training.steps import discriminator_step, generator_step, judge
+from crosspatch.training.steps import (
+    descend,
+    discriminator_gradients,
+    generator_gradients,
+    judge,
+)
 
 
 @pytest.fixture
@@ -55,8 +60,10 @@ def test_one_look_at_the_mask_gives_the_textbooks_updates(parts):
     slow_generator, slow_discriminator = copy.deepcopy(generator), copy.deepcopy(discriminator)
     textbook(slow_generator, slow_discriminator, image, target, loss)
     judged = judge(generator, discriminator, image, target)
-    generator_step(judged, generator, sgd(generator), loss)
-    discriminator_step(judged, discriminator, sgd(discriminator))
+    generator_gradients(judged, generator, loss)
+    descend(generator, sgd(generator))
+    discriminator_gradients(judged, discriminator)
+    descend(discriminator, sgd(discriminator))
     for mine, theirs in ((generator, slow_generator), (discriminator, slow_discriminator)):
         for name, value in mine.named_parameters():
             assert torch.allclose(value, theirs.get_parameter(name), rtol=1e-4, atol=1e-7), name
@@ -66,12 +73,14 @@ def test_each_step_changes_its_own_network_only(parts):
     generator, discriminator, image, target = parts
     before = copy.deepcopy(discriminator.state_dict())
     judged = judge(generator, discriminator, image, target)
-    generator_step(judged, generator, sgd(generator), LossSettings())
+    generator_gradients(judged, generator, LossSettings())
+    descend(generator, sgd(generator))
     assert all(p.grad is None for p in discriminator.parameters())
     for name, value in discriminator.named_parameters():
         assert torch.equal(value, before[name])
     weights = copy.deepcopy(dict(generator.named_parameters()))
-    discriminator_step(judged, discriminator, sgd(discriminator))
+    discriminator_gradients(judged, discriminator)
+    descend(discriminator, sgd(discriminator))
     for name, value in generator.named_parameters():
         assert torch.equal(value, weights[name])
     assert not torch.equal(discriminator.blocks[0].weight, before["blocks.0.weight"])
@@ -92,5 +101,5 @@ def test_ignored_pixels_teach_neither_network(parts):
 def test_without_an_adversary_only_the_mask_loss_is_said(parts):
     generator, _, image, target = parts
     judged = judge(generator, None, image, target)
-    said = generator_step(judged, generator, sgd(generator), LossSettings(adversarial_weight=0.0))
+    said = generator_gradients(judged, generator, LossSettings(adversarial_weight=0.0))
     assert set(said) == {"tversky"}

@@ -34,6 +34,7 @@ def progress_bars(output: Output) -> Iterator[Progress]:
     handler = RichHandler(console=Console(stderr=True), show_path=False, show_time=False)
     log = logging.getLogger("crosspatch")
     log.addHandler(handler)
+    log.setLevel(logging.WARNING if output.quiet else logging.INFO)
     bar = Bar(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),

@@ -1,13 +1,16 @@
 """``crosspatch train``."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from crosspatch.cli.console import Output, progress_bars, say, table
 from crosspatch.config import Settings
 from crosspatch.errors import SettingsError
+
+if TYPE_CHECKING:
+    from crosspatch.training.run import Run
 
 _DEFAULT = Output()
 
@@ -17,6 +20,8 @@ def train(
     *,
     out: Path | None = None,
     resume: Path | None = None,
+    source: Annotated[Path | None, Parameter(name="--from")] = None,
+    stem: Literal["auto", "skip", "copy", "mean"] | None = None,
     fraction: float | None = None,
     epochs: int | None = None,
     steps: int | None = None,
@@ -24,6 +29,7 @@ def train(
     config: Path | None = None,
     precision: Literal["auto", "fp32", "bf16"] | None = None,
     device: str | None = None,
+    devices: int = 1,
     overwrite: bool = False,
     settings: Annotated[Settings | None, Parameter(name="*")] = None,
     output: Output = _DEFAULT,
@@ -38,6 +44,10 @@ def train(
         Run folder to make.
     resume
         Run folder to go on with, exactly where it was; nothing else is given then.
+    source
+        Model, or finished run, to start from instead of random weights. It brings its architecture.
+    stem
+        Its input layers: skip (fresh), copy or mean (by channel name); see transfer.stem.
     fraction
         Share of the training subjects to use (training.fraction).
     epochs
@@ -52,6 +62,8 @@ def train(
         auto, fp32 or bf16 (training.precision).
     device
         cpu, cuda or mps; by default the best there is.
+    devices
+        How many of them, on all machines together, each with a process of its own.
     overwrite
         Replace the run folder if it exists.
     """
@@ -59,17 +71,21 @@ def train(
 
     with progress_bars(output) as progress:
         if resume is not None:
-            if crops is not None or out is not None:
+            if crops is not None or out is not None or source is not None:
                 raise SettingsError(
-                    "--resume RUN takes crops and folder from the run: give neither"
+                    "--resume RUN takes crops, folder and source from the run: give none of them"
                 )
             run = workflow.resume(resume, progress=progress)
         else:
             if crops is None or out is None:
                 raise SettingsError("give CROPS and --out RUN, or --resume RUN")
+            if stem is not None and source is None:
+                raise SettingsError("--stem says what becomes of a source's: give --from MODEL too")
             run = workflow.train(
                 crops,
                 out=out,
+                source=source,
+                stem=stem,
                 config=config,
                 fraction=fraction,
                 epochs=epochs,
@@ -77,18 +93,27 @@ def train(
                 seed=seed,
                 precision=precision,
                 device=device,
+                devices=devices,
                 overwrite=overwrite,
                 overrides=settings.model_dump(exclude_unset=True) if settings else None,
                 progress=progress,
             )
-    scores = dict(run.model.facts.scores)
-    say(
-        output,
-        {"run": str(run.path), "model": str(run.model.path), **scores},
-        [
-            f"model: {run.model.path}",
-            table("", ("validation on crops", ""), [*scores.items()])
-            if scores
-            else "no validation: too few groups to set one aside",
-        ],
+    _report(run, output)
+
+
+def _report(run: "Run", output: Output) -> None:
+    """Print where the model is, what its start took, how it does on validation crops."""
+    model, transfer = run.model, run.transfer
+    scores = dict(model.facts.scores)
+    result = {"run": str(run.path), "model": str(model.path), **scores}
+    if transfer is not None:
+        result["transfer"] = transfer.as_table()
+    lines = [f"model: {model.path}"]
+    if transfer is not None:
+        lines += [f"started from {run.table['source']['name']}", *transfer.lines()]
+    lines.append(
+        table("", ("validation on crops", ""), [*scores.items()])
+        if scores
+        else "no validation: too few groups to set one aside"
     )
+    say(output, result, lines)

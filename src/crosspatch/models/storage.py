@@ -4,56 +4,32 @@ Nothing here unpickles. The sizes that a folder claims are compared with the fil
 any memory is taken for them.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from crosspatch.config import NetworkSettings
-from crosspatch.crops.recipes import Resize
 from crosspatch.errors import InputError
 from crosspatch.files import (
     PathLike,
     fingerprint_bytes,
     fingerprint_file,
-    read_toml,
     write_text,
     write_toml,
 )
+from crosspatch.models.card import card
 from crosspatch.models.discriminator import Discriminator
+from crosspatch.models.facts import ModelFacts, read_facts
 from crosspatch.models.generator import Generator
 
 GENERATOR, DISCRIMINATOR = "generator.safetensors", "discriminator.safetensors"
 _Network = TypeVar("_Network", bound=nn.Module)
 _PICKLES = {".pth", ".pt", ".ckpt", ".pkl", ".pickle", ".bin"}
-
-
-@dataclass(frozen=True)
-class ModelFacts:
-    """What ``model.toml`` says, beyond the weights."""
-
-    network: NetworkSettings
-    channel_names: tuple[str, ...]
-    mean: tuple[float, ...]
-    """Mean of each channel over the training images, in the image's own units."""
-    std: tuple[float, ...]
-    dtype: str
-    """Data type of the training images, such as ``uint8``."""
-    resize: Resize
-    """What the recipe did to whole images before it cut crops."""
-    crop_size: int
-    foreground: tuple[str, ...]
-    threshold: float = 0.5
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-    scores: Mapping[str, Any] = field(default_factory=dict)
-    contents: frozenset[str] = frozenset()
-    """Content fingerprints of every subject whose labels were spent: training and validation."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +53,7 @@ class Model:
         """
         folder = Path(path)
         _refuse_pickle(folder)
-        facts = _parse_facts(folder / "model.toml")
+        facts = read_facts(folder / "model.toml")
         model = cls(folder, facts)
         for name, network in (
             (GENERATOR, model._meta_generator()),
@@ -89,11 +65,16 @@ class Model:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over the facts and the generator's weights."""
-        return fingerprint_bytes(
-            fingerprint_file(self.path / "model.toml").encode(),
-            fingerprint_file(self.path / GENERATOR).encode(),
-        )
+        """SHA-256 over the facts and the weights of both networks."""
+        names = ["model.toml", GENERATOR] + [DISCRIMINATOR] * self.has_discriminator
+        return fingerprint_bytes(*(fingerprint_file(self.path / name).encode() for name in names))
+
+    @property
+    def name(self) -> str:
+        """What to call it: the folder's name, after its run's where it lies in one."""
+        path = self.path.resolve()
+        in_run = (path.parent / "run.toml").is_file()
+        return f"{path.parent.name}/{path.name}" if in_run else path.name
 
     @property
     def has_discriminator(self) -> bool:
@@ -165,22 +146,10 @@ def save_model(
         save_weights(folder / DISCRIMINATOR, discriminator)
     write_toml(
         folder / "model.toml",
-        {
-            "architecture": facts.network.model_dump(),
-            "channels": list(facts.channel_names),
-            "dtype": facts.dtype,
-            "normalisation": {"mean": list(facts.mean), "std": list(facts.std)},
-            "resize": facts.resize.as_table(),
-            "crop_size": facts.crop_size,
-            "foreground": list(facts.foreground),
-            "threshold": facts.threshold,
-            "scores": dict(facts.scores),
-            "provenance": dict(facts.provenance),
-            "contents": sorted(facts.contents),
-        },
+        facts.as_table(),
         says="A crosspatch model: what it is, what it eats, where it comes from.",
     )
-    write_text(folder / "README.md", _card(facts))
+    write_text(folder / "README.md", card(facts))
 
 
 def save_weights(path: Path, network: nn.Module) -> None:
@@ -238,66 +207,3 @@ def _refuse_pickle(path: Path) -> None:
         )
     if not (path / "model.toml").is_file():
         raise InputError(f"{path}: is not a model folder (it has no model.toml)")
-
-
-def _parse_facts(path: Path) -> ModelFacts:
-    table = read_toml(path)
-    try:
-        normalisation = table["normalisation"]
-        facts = ModelFacts(
-            network=NetworkSettings.model_validate(table["architecture"]),
-            channel_names=tuple(str(name) for name in table["channels"]),
-            mean=tuple(float(value) for value in normalisation["mean"]),
-            std=tuple(float(value) for value in normalisation["std"]),
-            dtype=str(table["dtype"]),
-            resize=Resize.from_table(table["resize"], str(path)),
-            crop_size=int(table["crop_size"]),
-            foreground=tuple(str(name) for name in table["foreground"]),
-            threshold=float(table["threshold"]),
-            provenance=table.get("provenance", {}),
-            scores=table.get("scores", {}),
-            contents=frozenset(str(value) for value in table.get("contents", ())),
-        )
-    except KeyError as error:
-        raise InputError(f"{path}: has no {error.args[0]!r}") from None
-    except (ValidationError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: {' '.join(str(error).split())}") from None
-    if not (len(facts.mean) == len(facts.std) == len(facts.channel_names) > 0):
-        raise InputError(f"{path}: mean, std and channels must have one entry a channel")
-    return facts
-
-
-def _card(facts: ModelFacts) -> str:
-    """Write the model card: data, licence, provenance, scores, limits."""
-    provenance = facts.provenance
-    lines = [
-        "# Model card",
-        "",
-        f"Segments **{', '.join(facts.foreground)}** in images with the channels "
-        f"{', '.join(facts.channel_names)} ({facts.dtype}).",
-        "",
-        f"- Network: PatchGAN U-Net, width {facts.network.width}, depth {facts.network.depth}",
-        f"- Trained on: {provenance.get('data', 'not said')}",
-        f"- Licence of the data: {provenance.get('licence') or 'not said'}",
-        f"- Started from: {provenance.get('source') or 'random weights (from scratch)'}",
-        f"- Labelled subjects spent: {len(facts.contents)}",
-        f"- Steps: {provenance.get('steps', 'not said')}, seed {provenance.get('seed', '?')}",
-        "",
-        "## Scores",
-        "",
-        *(
-            [f"- {name}: {value:.4g}" for name, value in facts.scores.items()]
-            or ["None: there was no validation."]
-        ),
-        "",
-        "Validation scores are of crops, from the same project as the training images; score whole "
-        "subjects with `crosspatch evaluate`.",
-        "",
-        "## Limits",
-        "",
-        "One training run. It has seen only images like those above: other sensors, places or "
-        "magnifications need a check on labelled subjects first. Masks are where the probability "
-        f"is at least {facts.threshold:g}, a threshold that was not tuned.",
-        "",
-    ]
-    return "\n".join(lines)

@@ -38,16 +38,19 @@ class Batches:
         return self._finish(*gather(self.crops, rows), versions)
 
     def stream(
-        self, order: Order, steps: range, *, rank: int = 0, world: int = 1
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+        self, order: Order, steps: range, *, mine: range = range(1), parts: int = 1
+    ) -> Iterator[list[tuple[Tensor, Tensor]]]:
         """Yield the batch of each step; a thread reads the next one from disk meanwhile.
 
-        Process ``rank`` of ``world`` gets every ``world``-th sample of each batch.
+        A batch falls into ``parts``; part p holds every ``parts``-th of its samples, from the p-th
+        on. Those numbered ``mine`` are yielded, in order.
         """
 
-        def read(step: int) -> tuple[np.ndarray, np.ndarray, Indices]:
+        def read(step: int) -> list[tuple[np.ndarray, np.ndarray, Indices]]:
             rows, versions = order.at(step)
-            return *gather(self.crops, rows[rank::world]), versions[rank::world]
+            return [
+                (*gather(self.crops, rows[part::parts]), versions[part::parts]) for part in mine
+            ]
 
         with ThreadPoolExecutor(1) as pool:
             ahead = pool.submit(read, steps.start) if steps else None
@@ -55,7 +58,7 @@ class Batches:
                 assert ahead is not None
                 ready = ahead.result()
                 ahead = pool.submit(read, step + 1) if step + 1 in steps else None
-                yield self._finish(*ready)
+                yield [self._finish(*part) for part in ready]
 
     def _finish(
         self, images: np.ndarray, masks: np.ndarray, versions: Indices

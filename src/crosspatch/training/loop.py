@@ -3,30 +3,28 @@
 import logging
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 
 from crosspatch.errors import CrosspatchError
-from crosspatch.files import new_folder
-from crosspatch.models.storage import ModelFacts, save_model
 from crosspatch.progress import Progress
 from crosspatch.training.averaging import reestimate_batch_norm
 from crosspatch.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
-from crosspatch.training.run import (
-    BEST,
-    CHECKPOINT,
-    MODEL,
-    PLAIN,
-    append_metrics,
-    keep_metrics_until,
-)
+from crosspatch.training.peers import Losses, Peers
+from crosspatch.training.rates import set_rates
+from crosspatch.training.results import write_model, write_models
+from crosspatch.training.run import BEST, CHECKPOINT, append_metrics, keep_metrics_until
 from crosspatch.training.samples import Indices
 from crosspatch.training.schedule import rate_factor, step_seed
-from crosspatch.training.steps import Reduce, discriminator_step, generator_step, judge
+from crosspatch.training.steps import (
+    descend,
+    discriminator_gradients,
+    generator_gradients,
+    judge,
+)
 from crosspatch.training.stopping import StopAsked
 from crosspatch.training.validation import score, write_preview
 from crosspatch.training.work import Work
@@ -53,62 +51,81 @@ def fit(work: Work, progress: Progress) -> None:
     NotFiniteError
         A loss is NaN or infinite.
     """
+    peers = Peers.of(work.fabric)
     _restore(work)
-    reduce = _mean_over(work.fabric) if work.fabric.world_size > 1 else None
-    stream = work.batches.stream(
-        work.order,
-        range(work.step, work.steps),
-        rank=work.fabric.global_rank,
-        world=work.fabric.world_size,
-    )
-    pending: list[dict[str, Tensor]] = []
+    peers.wait()
+    pending: Losses = []
     since, first = time.perf_counter(), work.step
-    with StopAsked() as stop:
-        for image, target in stream:
-            pending.append(_step(work, image, target, reduce))
+    with StopAsked(patient=not peers.alone) as stop:
+        for batch in _stream(work, peers):
+            pending.append(_step(work, batch, peers))
             work.step += 1
             checking = work.step in work.check_steps
-            if checking or stop.asked or len(pending) >= _LOOK_EVERY:
-                _digest(work, pending)
-                pending = []
-                speed = (work.step - first) * work.order.batch / (time.perf_counter() - since)
-                progress(_live(work, speed), work.step, work.steps)
+            if not (checking or _is_time_to_look(len(pending), stop.asked, peers)):
+                continue
+            pending, asked = peers.agree(pending, stop.asked)
+            _digest(work, pending)
+            pending = []
+            speed = (work.step - first) * work.order.batch / (time.perf_counter() - since)
+            progress(_live(work, speed), work.step, work.steps)
             if checking:
                 _check(work, speed)
                 since, first = time.perf_counter(), work.step
-            if checking or stop.asked:
+            if checking or asked:
                 _save(work)
-            if stop.asked and work.step < work.steps:
+                peers.wait()
+            if asked and work.step < work.steps:
                 raise StoppedError(
                     f"stopped after step {work.step} of {work.steps}; go on with: "
                     f"crosspatch train --resume {work.run.path}"
                 )
-    if work.fabric.is_global_zero:
-        _write_models(work)
+    if peers.rank == 0:
+        write_models(work)
+    peers.wait()
 
 
-def _step(work: Work, image: Tensor, target: Tensor, reduce: Reduce | None) -> dict[str, Tensor]:
-    """Do both networks' steps on one batch."""
-    training, loss = work.settings.training, work.settings.loss
-    torch.manual_seed(step_seed(training.seed, work.step, work.fabric.global_rank))
-    factor = rate_factor(training.decay, work.step, work.steps)
-    for name, optimizer in work.optimizers.items():
-        base = training.generator_rate if name == "generator" else training.discriminator_rate
-        for group in optimizer.param_groups:
-            group["lr"] = base * factor
-    with work.fabric.autocast():
-        judged = judge(work.generator, work.discriminator, image, target)
-        said = generator_step(judged, work.generator, work.optimizers["generator"], loss, reduce)
-        if work.discriminator is not None:
-            said |= discriminator_step(
-                judged, work.discriminator, work.optimizers["discriminator"], reduce
-            )
+def _stream(work: Work, peers: Peers) -> Iterator[list[tuple[Tensor, Tensor]]]:
+    """Batches to come: on each process its parts of each, as many as gradients add up over."""
+    count = work.settings.training.accumulate
+    return work.batches.stream(
+        work.order,
+        range(work.step, work.steps),
+        mine=range(peers.rank * count, (peers.rank + 1) * count),
+        parts=peers.world * count,
+    )
+
+
+def _is_time_to_look(waiting: int, asked: bool, peers: Peers) -> bool:
+    """Every so often, or at once when a stop was asked for; several processes need to agree on it.
+
+    On a GPU each look waits for the device, on the CPU it costs nothing.
+    """
+    at_once = asked if peers.alone else peers.device.type == "cpu"
+    return at_once or waiting >= _LOOK_EVERY
+
+
+def _step(work: Work, batch: list[tuple[Tensor, Tensor]], peers: Peers) -> dict[str, Tensor]:
+    """Do both networks' steps on one batch, part by part; return its mean losses."""
+    settings, share = work.settings, 1.0 / len(batch)
+    totals: dict[str, Tensor] = {}
+    for number, (image, target) in enumerate(batch, start=peers.rank * len(batch)):
+        torch.manual_seed(step_seed(settings.training.seed, work.step, number))
+        with work.fabric.autocast():
+            judged = judge(work.generator, work.discriminator, image, target)
+            said = generator_gradients(judged, work.generator, settings.loss, share=share)
+            if work.discriminator is not None:
+                said |= discriminator_gradients(judged, work.discriminator, share=share)
+        totals = {name: totals.get(name, 0.0) + loss for name, loss in said.items()}
+    factor = rate_factor(settings.training.decay, work.step, work.steps)
+    for name, network in work.trained.items():
+        set_rates(work.optimizers[name], work.rate(name) * factor, work.step, settings.transfer)
+        descend(network, work.optimizers[name], None if peers.alone else peers.average)
     if work.average is not None:
         work.average.follow(work.generator, work.step)
-    return said
+    return {name: total * share for name, total in totals.items()}
 
 
-def _digest(work: Work, pending: list[dict[str, Tensor]]) -> None:
+def _digest(work: Work, pending: Losses) -> None:
     """Fetch losses from the device, add them to the sums, say what looks wrong."""
     for step, losses in enumerate(pending, start=work.step - len(pending) + 1):
         values = {name: float(value) for name, value in losses.items()}
@@ -144,7 +161,7 @@ def _check(work: Work, speed: float) -> None:
             {
                 "step": work.step,
                 "epoch": work.step * work.order.batch / len(work.order),
-                "rate": training.generator_rate
+                "rate": work.rate("generator")
                 * rate_factor(training.decay, work.step - 1, work.steps),
                 **losses,
                 **work.scores,
@@ -188,7 +205,7 @@ def _keep_best(work: Work) -> None:
     if iou > work.best:
         work.best = iou
         if work.settings.training.keep_best:
-            _write_model(work, BEST, work.judged_by)
+            write_model(work, BEST, work.judged_by)
 
 
 def _reestimation_batches(work: Work) -> Iterator[Tensor]:
@@ -218,70 +235,16 @@ def _save(work: Work) -> None:
             "watch": work.watch.facts(),
         }
         save_checkpoint(work.run.path / CHECKPOINT, work.state, facts)
-    work.fabric.barrier()
 
 
 def _restore(work: Work) -> None:
     """Go back to the last checkpoint, if there is one, and forget checks after it."""
     folder = work.run.path / CHECKPOINT
-    if not has_checkpoint(folder):
-        keep_metrics_until(work.run, 0)
-        return
-    facts = load_checkpoint(folder, work.state)
-    work.step = int(facts["step"])
-    work.sums, work.scores = dict(facts["sums"]), dict(facts["scores"])
-    work.alarms, work.best = list(facts["alarms"]), float(facts["best"])
-    work.watch.restore(facts["watch"])
-    keep_metrics_until(work.run, work.step)
-
-
-def _mean_over(fabric: Fabric) -> Reduce:
-    """Average gradients over processes, in one message."""
-
-    def reduce(parameters: Iterable[nn.Parameter]) -> None:
-        gradients = [p.grad for p in parameters if p.grad is not None]
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
-        mean = fabric.all_reduce(flat, reduce_op="mean")
-        assert isinstance(mean, Tensor)
-        parts = torch.split(mean, [gradient.numel() for gradient in gradients])
-        for gradient, part in zip(gradients, parts, strict=True):
-            gradient.copy_(part.view_as(gradient))
-
-    return reduce
-
-
-def _write_models(work: Work) -> None:
-    """Write ``plain/`` beside an averaged model, then ``model/``, whose presence means finished."""
-    if work.average is not None:
-        _write_model(work, PLAIN, work.generator)
-    _write_model(work, MODEL, work.judged_by)
-
-
-def _write_model(work: Work, name: str, generator: nn.Module) -> None:
-    crops = work.crops
-    prefix = "averaged_" if generator is not work.generator else "plain_"
-    mean, std = crops.statistics
-    facts = ModelFacts(
-        network=work.settings.network,
-        channel_names=crops.channel_names,
-        mean=mean,
-        std=std,
-        dtype=str(crops.images.dtype),
-        resize=crops.recipe.resize,
-        crop_size=crops.recipe.size,
-        foreground=crops.foreground,
-        provenance={
-            **work.run.table["provenance"],
-            "steps": work.step,
-            "seed": work.settings.training.seed,
-            "weights": "averaged" if prefix == "averaged_" else "plain",
-        },
-        scores={
-            key.replace(prefix, "validation_"): value
-            for key, value in work.scores.items()
-            if key.startswith(prefix)
-        },
-        contents=frozenset(crops.contents[subject] for subject in work.chosen.subjects),
-    )
-    with new_folder(work.run.path / name, overwrite=True) as folder:
-        save_model(folder, facts, generator, work.discriminator)
+    if has_checkpoint(folder):
+        facts = load_checkpoint(folder, work.state)
+        work.step = int(facts["step"])
+        work.sums, work.scores = dict(facts["sums"]), dict(facts["scores"])
+        work.alarms, work.best = list(facts["alarms"]), float(facts["best"])
+        work.watch.restore(facts["watch"])
+    if work.fabric.is_global_zero:
+        keep_metrics_until(work.run, work.step)

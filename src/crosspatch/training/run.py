@@ -10,8 +10,10 @@ from crosspatch.config import Settings, parse_settings
 from crosspatch.errors import InputError
 from crosspatch.files import PathLike, read_toml, write_text, write_toml
 from crosspatch.models.storage import Model
+from crosspatch.models.transfer import TransferReport
 
 METRICS, CHECKPOINT, MODEL, PLAIN, BEST = "metrics.jsonl", "checkpoint", "model", "plain", "best"
+TRANSFER = "transfer.toml"
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,31 @@ class Run:
             )
         return Model.open(self.path / MODEL)
 
+    @property
+    def devices(self) -> int:
+        """Processes that it is trained by, each on a device of its own."""
+        return int(self.table.get("devices", 1))
+
+    @property
+    def transfer(self) -> TransferReport | None:
+        """What a warm start took from its source; None from scratch."""
+        if not self.is_warm:
+            return None
+        path = self.path / TRANSFER
+        return TransferReport.from_table(read_toml(path), str(path))
+
+    @property
+    def source_contents(self) -> frozenset[str]:
+        """Content fingerprints of the subjects that the source, and those before it, had seen."""
+        if not self.is_warm:
+            return frozenset()
+        return frozenset(map(str, read_toml(self.path / TRANSFER).get("contents", ())))
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether it started from another model."""
+        return "source" in self.table
+
     def metrics(self) -> list[dict[str, Any]]:
         """One dictionary a check, in order; a line cut off by a kill is left out."""
         path = self.path / METRICS
@@ -67,6 +94,14 @@ class Run:
 def write_run(folder: Path, table: Mapping[str, Any]) -> None:
     """Write ``run.toml`` into a folder that is being made."""
     write_toml(folder / "run.toml", table, says="A crosspatch training run.")
+
+
+def write_transfer(folder: Path, report: TransferReport, source: Model) -> None:
+    """Write ``transfer.toml``: what was taken, and whose labels had a say in it."""
+    contents = {"contents": sorted(source.facts.seen)}
+    write_toml(
+        folder / TRANSFER, contents | report.as_table(), says="What a warm start took, and left."
+    )
 
 
 def append_metrics(run: Run, line: Mapping[str, Any]) -> None:

@@ -2,11 +2,13 @@
 
 Done naively, the discriminator looks at the generator's mask twice (once to teach the generator,
 once to learn itself) and computes gradients of its own weights that are thrown away. Here it looks
-once: ``judge`` keeps the graph, and each step asks it only for the gradients of its own network.
-The losses and the gradients are the same.
+once: ``judge`` keeps the graph, and each network's gradients are asked of it alone. The losses and
+the gradients are the same.
+
+A batch may come in parts, to need less memory: gradients add up, and ``descend`` takes the step.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -17,8 +19,8 @@ from crosspatch.config import LossSettings
 from crosspatch.models.discriminator import beside
 from crosspatch.models.losses import IGNORED, focal_tversky_loss, verdict_loss
 
-Reduce = Callable[[Iterable[nn.Parameter]], None]
-"""Averages the gradients of parameters over processes; ``None`` where there is one process."""
+Reduce = Callable[[nn.Module], None]
+"""Averages a network's gradients over processes; ``None`` where there is one process."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +61,19 @@ def judge(
     return Judged(image, target, probability, verdicts, counted)
 
 
-def generator_step(
-    judged: Judged,
-    generator: nn.Module,
-    optimizer: Optimizer,
-    loss: LossSettings,
-    reduce: Reduce | None = None,
+def generator_gradients(
+    judged: Judged, generator: nn.Module, loss: LossSettings, *, share: float = 1.0
 ) -> dict[str, Tensor]:
-    """Update the generator: tversky_weight x focal Tversky + adversarial_weight x "called real".
+    """Add the gradients of tversky_weight x focal Tversky + adversarial_weight x "called real".
+
+    Parameters
+    ----------
+    judged : Judged
+        Its graph is kept for `discriminator_gradients` where there is a discriminator.
+    generator : module
+    loss : LossSettings
+    share : float
+        Weight of this part of the batch: 1 / parts.
 
     Returns
     -------
@@ -81,14 +88,14 @@ def generator_step(
         adversarial = verdict_loss(judged.verdicts, real=True)
         total = total + loss.adversarial_weight * adversarial
         said["adversarial"] = adversarial.detach()
-    _descend(total, generator, optimizer, reduce, keep_graph=judged.verdicts is not None)
+    _add_gradients(share * total, generator, keep_graph=judged.verdicts is not None)
     return said
 
 
-def discriminator_step(
-    judged: Judged, discriminator: nn.Module, optimizer: Optimizer, reduce: Reduce | None = None
+def discriminator_gradients(
+    judged: Judged, discriminator: nn.Module, *, share: float = 1.0
 ) -> dict[str, Tensor]:
-    """Update the discriminator: the mean of its losses on generated and on true masks.
+    """Add the gradients of the mean of its losses on generated and on true masks.
 
     Returns
     -------
@@ -98,24 +105,21 @@ def discriminator_step(
     truth = (judged.target == 1).to(judged.probability.dtype)
     fake = verdict_loss(judged.verdicts, real=False)
     real = verdict_loss(discriminator(beside(judged.image, truth)), real=True)
-    _descend((fake + real) / 2.0, discriminator, optimizer, reduce)
+    _add_gradients(share * (fake + real) / 2.0, discriminator)
     return {"fake": fake.detach(), "real": real.detach()}
 
 
-def _descend(
-    loss: Tensor,
-    network: nn.Module,
-    optimizer: Optimizer,
-    reduce: Reduce | None,
-    *,
-    keep_graph: bool = False,
-) -> None:
-    """Take one optimiser step along the gradient of ``loss`` in this network's weights only."""
+def descend(network: nn.Module, optimizer: Optimizer, reduce: Reduce | None = None) -> None:
+    """Take one optimiser step along the gradients that were added up, and forget them."""
+    if reduce is not None:
+        reduce(network)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+
+
+def _add_gradients(loss: Tensor, network: nn.Module, *, keep_graph: bool = False) -> None:
+    """Add the gradient of ``loss`` in this network's weights, and in no other's."""
     parameters = list(network.parameters())
     gradients = torch.autograd.grad(loss, parameters, retain_graph=keep_graph)
     for parameter, gradient in zip(parameters, gradients, strict=True):
-        parameter.grad = gradient
-    if reduce is not None:
-        reduce(parameters)
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
+        parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)

@@ -9,10 +9,15 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopAsked:
-    """Within ``with``, the first signal sets ``asked``; a second one interrupts at once."""
+    """Within ``with``, the first signal sets ``asked``; a second one interrupts at once.
 
-    def __init__(self) -> None:
+    A ``patient`` one never interrupts: what one process of several gets from a terminal and from
+    its parent is one wish.
+    """
+
+    def __init__(self, *, patient: bool = False) -> None:
         self.asked = False
+        self._patient = patient
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -31,6 +36,6 @@ class StopAsked:
             signal.signal(name, handler)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        if self.asked and not self._patient:
             raise KeyboardInterrupt
         self.asked = True

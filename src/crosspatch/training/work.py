@@ -13,15 +13,17 @@ from crosspatch.config import Settings
 from crosspatch.crops import Crops
 from crosspatch.errors import SettingsError
 from crosspatch.models.storage import build_discriminator, build_generator
+from crosspatch.models.transfer import TransferReport
 from crosspatch.training.averaging import Average
 from crosspatch.training.batches import Batches
 from crosspatch.training.checkpoint import State
+from crosspatch.training.rates import layer_groups
 from crosspatch.training.run import Run
 from crosspatch.training.samples import Chosen, Order, choose
 from crosspatch.training.schedule import run_length, when_to_check
 from crosspatch.training.watch import Watch
 
-Initial = Callable[[nn.Module, nn.Module | None], None]
+Initial = Callable[[nn.Module, nn.Module | None], TransferReport]
 """Changes the fresh generator and discriminator in place: a warm start."""
 
 
@@ -43,6 +45,8 @@ class Work:
     steps: int
     check_steps: frozenset[int]
     watch: Watch
+    transfer: TransferReport | None = None
+    """What a warm start took from its source."""
     sums: dict[str, float] = field(default_factory=dict)
     """Losses summed since the last check, and their ``count``."""
     alarms: list[str] = field(default_factory=list)
@@ -54,11 +58,21 @@ class Work:
     """Steps done."""
 
     @property
+    def trained(self) -> dict[str, nn.Module]:
+        """The networks that take steps, in their order."""
+        if self.discriminator is None:
+            return {"generator": self.generator}
+        return {"generator": self.generator, "discriminator": self.discriminator}
+
+    def rate(self, network: str) -> float:
+        """Learning rate at the start of the schedule."""
+        training = self.settings.training
+        return training.generator_rate if network == "generator" else training.discriminator_rate
+
+    @property
     def state(self) -> State:
         """The tensors that a checkpoint saves."""
-        networks = {"generator": self.generator}
-        if self.discriminator is not None:
-            networks["discriminator"] = self.discriminator
+        networks = self.trained
         if self.average is not None:
             networks["average"] = self.average.network
         return State(networks, self.optimizers)
@@ -72,6 +86,9 @@ class Work:
 def set_up(run: Run, crops: Crops, fabric: Fabric, initial: Initial | None = None) -> Work:
     """Choose samples, build networks from the seed, let ``initial`` warm them, add optimisers.
 
+    Where ``initial`` is not needed, since a checkpoint will fill the networks, the run's own report
+    says what it did.
+
     Raises
     ------
     InputError, SettingsError
@@ -79,7 +96,7 @@ def set_up(run: Run, crops: Crops, fabric: Fabric, initial: Initial | None = Non
     """
     settings, training = run.settings, run.settings.training
     chosen = choose(crops, training.fraction, training.validation_share, training.seed)
-    refuse_single_values(settings, crops.recipe.size, fabric.world_size)
+    refuse_parts(settings, crops.recipe.size, run.devices)
     versions = crops.recipe.train_versions if training.versions else (0,)
     order = Order(chosen.train, versions, training.batch, training.seed)
     torch.manual_seed(training.seed)
@@ -88,13 +105,11 @@ def set_up(run: Run, crops: Crops, fabric: Fabric, initial: Initial | None = Non
     discriminator: nn.Module | None = None
     if settings.loss.adversarial_weight > 0:
         discriminator = build_discriminator(settings.network, channels)
-    if initial is not None:
-        initial(generator, discriminator)
+    transfer = initial(generator, discriminator) if initial is not None else run.transfer
     generator = _on_device(generator, fabric)
-    optimizers: dict[str, Optimizer] = {"generator": _adam(generator, settings)}
+    networks = {"generator": generator}
     if discriminator is not None:
-        discriminator = _on_device(discriminator, fabric)
-        optimizers["discriminator"] = _adam(discriminator, settings)
+        discriminator = networks["discriminator"] = _on_device(discriminator, fabric)
     steps = run_length(training, len(order))
     return Work(
         run=run,
@@ -107,30 +122,38 @@ def set_up(run: Run, crops: Crops, fabric: Fabric, initial: Initial | None = Non
         generator=generator,
         discriminator=discriminator,
         average=Average(generator, training.averaging) if training.averaging else None,
-        optimizers=optimizers,
+        optimizers={
+            name: _adam(network, name, settings, transfer) for name, network in networks.items()
+        },
         steps=steps,
         check_steps=when_to_check(training, steps),
         watch=Watch(epoch_steps=len(order) // training.batch),
+        transfer=transfer,
     )
 
 
-def refuse_single_values(settings: Settings, size: int, world: int = 1) -> None:
-    """Check that batch norm at the bottleneck has more than one value a channel to measure.
+def refuse_parts(settings: Settings, size: int, devices: int = 1) -> None:
+    """Check that a batch falls into equal parts, none of which leaves batch norm a single value.
 
     Raises
     ------
     SettingsError
-        One crop a device, no larger than one pixel of the bottleneck; or fewer crops than devices.
+        The batch cannot be divided by devices and ``training.accumulate``; or a part is one crop,
+        no larger than one pixel of the bottleneck.
     """
-    depth, batch = settings.network.depth, settings.training.batch // world
-    if batch < 1:
-        raise SettingsError(f"training.batch {settings.training.batch} is under {world} devices")
+    depth, parts = settings.network.depth, devices * settings.training.accumulate
+    batch, rest = divmod(settings.training.batch, parts)
+    if rest:
+        raise SettingsError(
+            f"training.batch {settings.training.batch} does not divide by {parts}, which is "
+            f"{devices} devices x training.accumulate {settings.training.accumulate}"
+        )
     side = math.ceil(size / 2**depth)
     if batch * side * side < 2:
         raise SettingsError(
             f"batch norm needs more than one value a channel, but {batch} crop of {size} pixels is "
-            f"{side} x {side} after {depth} blocks: use training.batch 2 or more, larger crops, or "
-            f"network.depth {depth - 1}"
+            f"{side} x {side} after {depth} blocks: use training.batch {2 * parts} or more, larger "
+            f"crops, or network.depth {depth - 1}"
         )
 
 
@@ -139,7 +162,11 @@ def _on_device(network: nn.Module, fabric: Fabric) -> nn.Module:
     return network.to(fabric.device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload,no-any-return]
 
 
-def _adam(network: nn.Module, settings: Settings) -> Optimizer:
+def _adam(
+    network: nn.Module, name: str, settings: Settings, transfer: TransferReport | None
+) -> Optimizer:
     """Adam with the settings' betas; the loop sets the learning rate of each step."""
+    copied = transfer.copied_parameters(name) if transfer is not None else frozenset[str]()
     betas = (settings.training.beta1, settings.training.beta2)
-    return Adam(network.parameters(), betas=betas, fused=True)
+    groups = layer_groups(network, copied, settings.transfer)
+    return Adam(groups, betas=betas, fused=True)

@@ -108,6 +108,7 @@ def _run(path: Path) -> Info:
         "run",
         {
             "finished": run.finished,
+            "started from": run.table["source"]["name"] if run.is_warm else "random weights",
             "checks": len(run.metrics()),
             **(last[0] if last else {}),
             "device": run.table["device"],
@@ -118,6 +119,7 @@ def _run(path: Path) -> Info:
 
 
 def _model(path: Path) -> Info:
+    from crosspatch.models.card import limits
     from crosspatch.models.storage import Model
 
     facts = Model.open(path).facts
@@ -132,8 +134,10 @@ def _model(path: Path) -> Info:
             "resize": facts.resize.as_table(),
             "threshold": facts.threshold,
             "labelled subjects spent": len(facts.contents),
+            "labelled subjects its sources had seen": len(facts.source_contents),
             **facts.scores,
             **facts.provenance,
+            "limits": limits(facts),
         },
     )
 

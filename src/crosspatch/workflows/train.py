@@ -3,23 +3,24 @@
 import logging
 import os
 import platform
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 
 from crosspatch.config import Settings, load_settings, merge, parse_settings
 from crosspatch.crops import Crops
-from crosspatch.errors import InputError
 from crosspatch.files import PathLike, locked, new_folder, refuse_existing
 from crosspatch.models.runtime import choose_device, choose_precision, keep_freed_memory
+from crosspatch.models.storage import Model
+from crosspatch.models.transfer import WarmStart, adopt_architecture
 from crosspatch.progress import Progress, silent
 from crosspatch.training.loop import fit
-from crosspatch.training.run import Run, write_run
+from crosspatch.training.processes import fit_in_processes, refuse_devices, started_outside
+from crosspatch.training.rebuild import on_threads, rebuild, single_device
+from crosspatch.training.run import Run, write_run, write_transfer
 from crosspatch.training.work import Work, set_up
 
 log = logging.getLogger("crosspatch")
@@ -30,6 +31,8 @@ def train(
     crops: PathLike | Crops,
     *,
     out: PathLike,
+    source: PathLike | Model | Run | None = None,
+    stem: str | None = None,
     config: PathLike | Settings | None = None,
     overrides: Mapping[str, Mapping[str, Any]] | None = None,
     fraction: float | None = None,
@@ -38,6 +41,7 @@ def train(
     seed: int | None = None,
     precision: str | None = None,
     device: str | None = None,
+    devices: int = 1,
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> Run:
@@ -49,6 +53,10 @@ def train(
         What `crosspatch.prepare` made.
     out : path
         The run folder to make.
+    source : path, Model or Run, optional
+        What to start from, instead of random weights: a model folder, or a run's last model.
+    stem : "auto", "skip", "copy" or "mean"
+        Short form of the setting ``transfer.stem``: what becomes of the source's input layers.
     config : path of a TOML file, or Settings
         Every setting; what follows wins over it.
     overrides : mapping of table to mapping of key to value
@@ -57,6 +65,9 @@ def train(
         Short forms of the settings in the table ``training``.
     device : str, optional
         ``cpu``, ``cuda``, ``mps``; by default the best one there is.
+    devices : int
+        How many of them, each with a process of its own and its part of every batch. A script that
+        asks for more than one needs ``if __name__ == "__main__":``.
 
     Returns
     -------
@@ -74,65 +85,143 @@ def train(
         "fraction": fraction, "epochs": epochs, "steps": steps, "seed": seed,
         "precision": precision,
     }  # fmt: skip
-    chosen = _settings(config, overrides or {}, flags)
+    wins = merge(overrides or {}, {"training": flags, "transfer": {"stem": stem}})
+    chosen = _settings(config, wins)
     pack = crops if isinstance(crops, Crops) else Crops.open(crops)
+    model = _open_source(source)
+    if model is not None:
+        chosen = adopt_architecture(chosen, model)
     where = choose_device(device)
-    out = Path(out)
+    refuse_devices(where, devices)
+    run = Run(Path(out), _run_table(pack, Path(out), chosen, model, where, devices))
+    outside = started_outside(devices)
+    if outside is not None and outside.global_rank() != 0:
+        return _go(run, progress)  # the first process writes the folder
     refuse_existing(out, overwrite=overwrite)
-    run = Run(out, _run_table(pack, out, chosen, where))
-    with _on_threads(run):
-        work = set_up(run, pack, _fabric(run))  # finds what cannot be trained, before any writing
-        with new_folder(out, overwrite=overwrite) as folder:
-            write_run(folder, run.table)
-        return _go(work, progress)
+    work = _built(run, pack, model)  # finds what cannot be trained, before any writing
+    with new_folder(out, overwrite=overwrite) as folder:
+        write_run(folder, run.table)
+        if model is not None and work.transfer is not None:
+            write_transfer(folder, work.transfer, model)
+    for sentence in work.chosen.said + _seen_by(model, work):
+        log.warning(sentence)
+    for sentence in work.transfer.lines() if work.transfer else ():
+        log.info(sentence)
+    return _go(run, progress, work)
 
 
 def resume(run: PathLike | Run, *, progress: Progress = silent) -> Run:
-    """Go on exactly where a run was; a finished run is returned as it is.
+    """Go on exactly where a run was, on as many devices; a finished run is returned as it is.
 
     Raises
     ------
     InputError
-        The crops are gone or are not those that the run was trained on.
+        The crops are gone or are not those that the run was trained on; or, before the first
+        checkpoint, the source model is.
     """
     run = Run.open(run)
     if run.finished:
         return run
-    crops = Crops.open(Path(os.path.normpath(run.path / run.table["crops"])))
-    if crops.fingerprint != run.table["crops_fingerprint"]:
-        raise InputError(f"{crops.path}: has changed since {run.path} began; train a new run")
-    with _on_threads(run):
-        return _go(set_up(run, crops, _fabric(run)), progress)
+    refuse_devices(torch.device(run.table["device"]), run.devices)
+    return _go(run, progress)
 
 
 def _settings(
     config: PathLike | Settings | None,
-    overrides: Mapping[str, Mapping[str, Any]],
-    flags: Mapping[str, Any],
+    wins: Mapping[str, Mapping[str, Any]],
 ) -> Settings:
-    """Lay flags over overrides over the configuration."""
-    wins = merge(overrides, {"training": flags})
+    """Lay what wins over the configuration; what neither gives stays unset, for a source to set."""
     if isinstance(config, Settings):
-        return parse_settings(merge(config.model_dump(exclude_none=True), wins))
+        given = config.model_dump(exclude_none=True, exclude_unset=True)
+        return parse_settings(merge(given, wins))
     return load_settings(config, wins)
 
 
-def _run_table(crops: Crops, out: Path, settings: Settings, device: torch.device) -> dict[str, Any]:
+def _open_source(source: PathLike | Model | Run | None) -> Model | None:
+    if source is None or isinstance(source, Model):
+        return source
+    if isinstance(source, Run) or (Path(source) / "run.toml").is_file():
+        return Run.open(source).model
+    return Model.open(source)
+
+
+def _built(run: Run, crops: Crops, source: Model | None) -> Work:
+    initial = None
+    if source is not None:
+        initial = WarmStart(source, crops.channel_names, run.settings.transfer)
+    with on_threads(run):
+        return set_up(run, crops, single_device(run), initial)
+
+
+def _seen_by(source: Model | None, work: Work) -> tuple[str, ...]:
+    """Warn of held-out subjects whose labels the source has had."""
+    if source is None:
+        return ()
+    subjects, splits = work.crops.subjects["subject"], work.crops.subjects["split"]
+    seen = {name for name in subjects if work.crops.contents[name] in source.facts.seen}
+    tested = seen & set(subjects[splits == "test"])
+    validated = seen & set(work.crops.table["subject"][work.chosen.validation])
+    said = []
+    if tested:
+        said.append(
+            f"the source was trained on {len(tested)} test subjects of these crops: evaluate will "
+            "refuse to score this model on them"
+        )
+    if validated:
+        said.append(
+            f"the source was trained on {len(validated)} of the validation subjects: validation "
+            "scores will flatter"
+        )
+    return tuple(said)
+
+
+def _run_table(
+    crops: Crops,
+    out: Path,
+    settings: Settings,
+    source: Model | None,
+    device: torch.device,
+    devices: int,
+) -> dict[str, Any]:
     """Everything that decides the result, resolved: what ``auto`` meant is written down."""
-    threads = settings.training.threads or torch.get_num_threads()
-    return {
+    free = torch.get_num_threads()
+    threads = max(1, free // devices) if device.type == "cpu" else free
+    table: dict[str, Any] = {
         "settings": settings.model_dump(exclude_none=True),
         "crops": _relative(crops.path, out),
         "crops_fingerprint": crops.fingerprint,
         "device": device.type,
+        "devices": devices,
         "precision": choose_precision(settings.training.precision, device),
-        "threads": threads,
+        "threads": settings.training.threads or threads,
         "versions": {name: version(name) for name in _LIBRARIES}
         | {"python": platform.python_version(), "machine": platform.platform()},
         "provenance": {
             "data": _told(crops, "name", "origin"),
             "licence": _told(crops, "licence"),
             "crops_fingerprint": crops.fingerprint,
+        },
+    }
+    if source is not None:
+        table["source"] = {
+            "path": _relative(source.path, out),
+            "name": source.name,
+            "fingerprint": source.fingerprint,
+        }
+        table["provenance"] |= _inherited(source)
+    return table
+
+
+def _inherited(source: Model) -> dict[str, Any]:
+    """Say of a source, and of the sources of that, what the new model's card must say."""
+    told = source.facts.provenance
+    chain = {key: [told.get(key), told.get(f"source_{key}")] for key in ("data", "licence")}
+    return {
+        "source": source.name,
+        "source_fingerprint": source.fingerprint,
+        **{
+            f"source_{key}": "; ".join(" ".join(str(text).split()) for text in texts if text)
+            for key, texts in chain.items()
         },
     }
 
@@ -143,39 +232,24 @@ def _told(crops: Crops, *keys: str) -> str:
     return "; ".join(dict.fromkeys(text for text in told if text))
 
 
-def _relative(crops: Path, out: Path) -> str:
-    """Name the crops from inside the run folder, so that both can move together."""
+def _relative(path: Path, out: Path) -> str:
+    """Name a folder from inside the run folder, so that both can move together."""
     try:
-        return Path(os.path.relpath(crops.absolute(), out.absolute())).as_posix()
+        return Path(os.path.relpath(path.absolute(), out.absolute())).as_posix()
     except ValueError:  # another drive
-        return crops.absolute().as_posix()
+        return path.absolute().as_posix()
 
 
-def _fabric(run: Run) -> Fabric:
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision
-    return Fabric(
-        accelerator=run.table["device"],
-        devices=1,
-        precision="bf16-mixed" if run.table["precision"] == "bf16" else "32-true",
-    )
-
-
-@contextmanager
-def _on_threads(run: Run) -> Iterator[None]:
-    """Use the run's number of CPU threads, on which its last digits depend, and put it back."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(int(run.table["threads"]))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _go(work: Work, progress: Progress) -> Run:
-    """Train one run in its folder, alone."""
+def _go(run: Run, progress: Progress, work: Work | None = None) -> Run:
+    """Train one run in its folder, alone; ``work`` is the same run, built already."""
     keep_freed_memory()
-    for sentence in work.chosen.said:
-        log.warning(sentence)
-    with locked(work.run.path, "training"):
-        fit(work, progress)
-    return work.run
+    if started_outside(run.devices) is not None:
+        fit_in_processes(run, progress)
+        return run
+    with locked(run.path, "training"):
+        if run.devices > 1:
+            fit_in_processes(run, progress)
+        else:
+            with on_threads(run):
+                fit(work or rebuild(run, single_device(run)), progress)
+    return run

@@ -1,0 +1,62 @@
+"""The model card: what a person should know before trusting a model, in a README beside it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from crosspatch.models.facts import ModelFacts
+
+
+def card(facts: ModelFacts) -> str:
+    """Write the card in Markdown: data, licence, provenance, scores, limits."""
+    provenance = facts.provenance
+    lines = [
+        "# Model card",
+        "",
+        f"Segments **{', '.join(facts.foreground)}** in images with the channels "
+        f"{', '.join(facts.channel_names)} ({facts.dtype}).",
+        "",
+        f"- Network: PatchGAN U-Net, width {facts.network.width}, depth {facts.network.depth}",
+        f"- Trained on: {provenance.get('data', 'not said')}",
+        f"- Licence of the data: {provenance.get('licence') or 'not said'}",
+        f"- Labelled subjects spent: {len(facts.contents)}",
+        f"- Steps: {provenance.get('steps', 'not said')}, seed {provenance.get('seed', '?')}",
+        *_started_from(provenance, len(facts.source_contents)),
+        "",
+        "## Scores",
+        "",
+        *(
+            [f"- {name}: {value:.4g}" for name, value in facts.scores.items()]
+            or ["None: there was no validation."]
+        ),
+        "",
+        "Validation scores are of crops, from the same project as the training images; score whole "
+        "subjects with `crosspatch evaluate`.",
+        "",
+        "## Limits",
+        "",
+        limits(facts),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def limits(facts: ModelFacts) -> str:
+    """Say what the model was never shown to be able to do."""
+    return (
+        "One training run. It has seen only images like those above: other sensors, places or "
+        "magnifications need a check on labelled subjects first. Masks are where the probability "
+        f"is at least {facts.threshold:g}, a threshold that was not tuned."
+    )
+
+
+def _started_from(provenance: Mapping[str, Any], subjects: int) -> list[str]:
+    if not provenance.get("source"):
+        return ["- Started from: random weights (from scratch)"]
+    return [
+        f"- Started from: {provenance['source']} (fingerprint "
+        f"{str(provenance.get('source_fingerprint', 'not said'))[:12]}), which had seen "
+        f"{subjects} labelled subjects",
+        f"- The source's data: {provenance.get('source_data') or 'not said'}",
+        f"- Licence of the source's data: {provenance.get('source_licence') or 'not said'}",
+        *(f"  - {sentence}" for sentence in provenance.get("transfer", ())),
+    ]
