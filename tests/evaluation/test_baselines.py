@@ -133,7 +133,7 @@ class TestForest:
         threshold = fit_threshold(dataset, dataset.subjects[:2])
         assert np.mean(claimed(forest, images[2]) == masks[2]) > 0.95
         assert np.mean(claimed(threshold, images[2]) == masks[2]) < 0.7
-        assert forest.says == "100 trees on 3200 pixel values of 2 subjects"
+        assert forest.says == "100 trees on 3200 pixels of 2 subjects"
 
     def test_threshold_knows_that_foreground_is_rare(self, tmp_path):
         # One pixel in fifty is foreground, and half of what looks like it is not: a forest grown

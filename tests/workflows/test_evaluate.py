@@ -189,7 +189,7 @@ class TestBaselines:
         data = Dataset.open(kelp(tmp_path / "kelp", subjects=9))
         spent = frozenset({data.content(data.in_split("train")[0])})
         model = save_pixelwise_model(tmp_path / "m", contents=spent)
-        assert "fitted on 1 subjects" in evaluate(model, data, baselines=True).methods[1].says
+        assert "fitted on 1 subject " in evaluate(model, data, baselines=True).methods[1].says
 
     def test_need_training_subjects(self, model, tmp_path):
         path = kelp(tmp_path / "kelp")

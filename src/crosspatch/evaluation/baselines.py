@@ -207,6 +207,6 @@ def _threshold_method(
     sign = ">=" if cut.above else "<"
     says = (
         f"{feature.name(channel_names)} {sign} {feature.edge(cut.start):.4g}, fitted on {subjects} "
-        f"subjects (IoU {cut.iou:.3f} there)"
+        f"subject{'s' * (subjects != 1)} (IoU {cut.iou:.3f} there)"
     )
     return Method("threshold", says, predict)

@@ -77,7 +77,10 @@ def fit_forest(
         probability: NDArray[np.float32] = said.reshape(height, width).astype(np.float32)
         return probability
 
-    says = f"{TREES} trees on {len(values)} pixel values of {len(subjects)} subjects"
+    says = (
+        f"{TREES} trees on {len(values)} pixels of {len(subjects)} "
+        f"subject{'s' * (len(subjects) != 1)}"
+    )
     return Method("random forest", says, predict)
 
 
