@@ -12,7 +12,7 @@ from crosspatch import __version__
 
 _COMMANDS = {
     "demo": ("crosspatch.cli.demo:demo", "The whole journey on generated data, ending in a page."),
-    "consensus": ("crosspatch.cli.data:consensus", "Volunteers' outlines -> consensus masks."),
+    "consensus": ("crosspatch.cli.consensus:consensus", "Volunteers' outlines -> consensus masks."),
     "prepare": ("crosspatch.cli.data:prepare", "Data sets -> crops to train on."),
     "train": ("crosspatch.cli.training:train", "Crops -> a model."),
     "evaluate": ("crosspatch.cli.scoring:evaluate", "Score a model on whole subjects."),
