@@ -1,0 +1,118 @@
+"""What the stages of the demo share: how much of everything, where it lies, how long it took."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from crosspatch.config import Settings
+from crosspatch.crops.generated import Domain
+from crosspatch.dataset import Dataset
+from crosspatch.errors import CrosspatchError, InputError
+from crosspatch.files import new_folder, read_toml, write_bytes, write_toml
+from crosspatch.images.pictures import Picture, to_png_bytes
+from crosspatch.progress import Progress, silent
+from crosspatch.training.run import Run
+
+NOTE = "demo.toml"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much of everything."""
+
+    subjects: int
+    """Labelled kelp subjects; whole scenes of them, a quarter, are held out."""
+    unlabelled: int
+    sources: int
+    """Subjects of each of the other two domains."""
+    side: int
+    """Of an image, pixels."""
+    crop: int
+    steps: int
+    batch: int
+    width: int = 16
+
+    def settings(self, seed: int) -> Settings:
+        """Give the settings of a training run; what is not said here is the paper's."""
+        width = {"width": self.width, "discriminator_width": self.width}
+        length = {"steps": self.steps, "batch": self.batch, "checks": 15, "seed": seed}
+        return Settings.model_validate({"network": width, "training": length})
+
+
+PER_SCENE = 3
+"""Subjects of a scene: even the quick demo then holds out five scenes, enough for an interval."""
+
+FULL = Plan(subjects=120, unlabelled=4, sources=12, side=192, crop=128, steps=600, batch=16)
+QUICK = Plan(subjects=60, unlabelled=2, sources=12, side=160, crop=128, steps=150, batch=8)
+
+
+@dataclass
+class Journey:
+    """The demo so far, in its folder."""
+
+    folder: Path
+    quick: bool
+    seed: int
+    progress: Progress = silent
+    seconds: dict[str, float] = field(default_factory=dict)
+    """What each stage took when it first did its work."""
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    """Numbers for the top of the page: (value, what it is)."""
+
+    @property
+    def plan(self) -> Plan:
+        """How much of everything."""
+        return QUICK if self.quick else FULL
+
+    def dataset(self, domain: Domain) -> Dataset:
+        """Open a domain's data set."""
+        return Dataset.open(self.folder / "datasets" / domain)
+
+    @property
+    def run(self) -> Run:
+        """Open the run of the network trained on kelp."""
+        return Run.open(self.folder / "runs" / "kelp")
+
+    def keep_picture(self, name: str, picture: Picture) -> None:
+        """Keep a picture (H, W, 3) uint8 in ``pictures/``."""
+        write_bytes(self.folder / "pictures" / f"{name}.png", to_png_bytes(picture))
+
+    def keep_note(self) -> None:
+        """Write down which demo this is and how far it came."""
+        write_toml(
+            self.folder / NOTE,
+            {"quick": self.quick, "seed": self.seed, "seconds": self.seconds},
+            says="A crosspatch demo on generated data.",
+        )
+
+
+def begin(
+    folder: Path, *, quick: bool, seed: int, overwrite: bool, progress: Progress = silent
+) -> Journey:
+    """Start a demo in a new folder, or go on with one of the same kind that was stopped.
+
+    Raises
+    ------
+    CrosspatchError
+        The folder holds something else, and ``overwrite`` is false.
+    """
+    journey = Journey(folder, quick, seed, progress)
+    if not overwrite and (folder / NOTE).is_file():
+        note = read_toml(folder / NOTE)
+        if (note.get("quick"), note.get("seed")) != (quick, seed):
+            raise CrosspatchError(
+                f"{folder}: holds another demo (other seed, or --quick): "
+                "choose another --out or add --overwrite"
+            )
+        journey.seconds = _seconds(note.get("seconds", {}), folder)
+        return journey
+    with new_folder(folder, overwrite=overwrite) as partial:
+        Journey(partial, quick, seed).keep_note()
+    return journey
+
+
+def _seconds(table: object, folder: Path) -> dict[str, float]:
+    if not isinstance(table, dict) or not all(
+        isinstance(value, int | float) for value in table.values()
+    ):
+        raise InputError(f"{folder / NOTE}: 'seconds' must be a table of numbers")
+    return {str(name): float(value) for name, value in table.items()}

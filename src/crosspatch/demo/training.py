@@ -1,0 +1,72 @@
+"""Stage 2: crops of the kelp subjects, and a small network trained on them from scratch."""
+
+from typing import Any
+
+from crosspatch.demo.journey import Journey
+from crosspatch.reports.figures import Curve, learning_curve
+from crosspatch.reports.page import Block, Drawing, Section, Text
+from crosspatch.training.run import Run
+from crosspatch.workflows.prepare import prepare
+from crosspatch.workflows.train import resume, train
+
+
+def train_on_kelp(journey: Journey) -> Section:
+    """Prepare, train or go on training, and show how it went."""
+    plan = journey.plan
+    folder = journey.folder / "runs" / "kelp"
+    crops = prepare(
+        journey.folder / "datasets" / "kelp",
+        recipe="windows",
+        size=plan.crop,
+        out=journey.folder / "crops" / "kelp",
+        progress=journey.progress,
+    )
+    if folder.exists():
+        run = resume(folder, progress=journey.progress)
+    else:
+        run = train(
+            crops,
+            out=folder,
+            config=plan.settings(journey.seed),
+            progress=journey.progress,
+        )
+    training = sum(split == "train" for split in crops.table["split"])
+    words = (
+        f"{training} crops of {plan.crop} x {plan.crop} pixels, turned and mirrored in eight ways, "
+        f"taught the paper's two networks at width {plan.width} for {plan.steps} steps of "
+        f"{plan.batch} crops. Its losses, its optimisers, its falling learning rates; a quarter of "
+        "its width. A few training scenes were set aside, and the curve shows how well their crops "
+        "were outlined: by the weights as they were at that step, and by their running average, "
+        "which is what the model keeps."
+    )
+    blocks: list[Block] = [Text([words])]
+    return Section("A small network learns to outline kelp", blocks + _curves(run))
+
+
+def _curves(run: Run) -> list[Block]:
+    checks = run.metrics()
+    if not any("averaged_iou" in check for check in checks):
+        return []
+    scores = [
+        _curve(checks, "averaged weights", "averaged_iou"),
+        _curve(checks, "plain", "plain_iou"),
+    ]
+    losses = [
+        _curve(checks, "training crops", "tversky"),
+        _curve(checks, "set aside, averaged", "averaged_loss"),
+    ]
+    return [
+        Drawing(
+            learning_curve(scores, ylabel="IoU of crops set aside"),
+            "Learning curve on scenes set aside from training.",
+        ),
+        Drawing(
+            learning_curve(losses, ylabel="focal Tversky loss"),
+            "The paper's loss. Training crops are seen with dropout.",
+        ),
+    ]
+
+
+def _curve(checks: list[dict[str, Any]], name: str, key: str) -> Curve:
+    known = [check for check in checks if key in check]
+    return Curve(name, [check["step"] for check in known], [check[key] for check in known])
