@@ -9,6 +9,9 @@ import pytest
 from crosspatch.config import schema_fields
 from crosspatch.crops.packed import CROP_COLUMNS, SUBJECT_COLUMNS
 from crosspatch.evaluation.rows import COLUMNS as SCORE_COLUMNS
+from crosspatch.prediction import folder as predictions
+from crosspatch.volunteers import folder as consensus
+from crosspatch.volunteers import report, tally
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -64,6 +67,13 @@ def test_every_setting_is_on_the_configuration_page():
         ("subjects.csv", SUBJECT_COLUMNS),
         ("scores.csv", SCORE_COLUMNS),
         ("splits.csv", ("name", "split", "group")),
+        ("predictions.csv", predictions.COLUMNS),
+        ("skipped.csv", predictions.SKIPPED_COLUMNS),
+        ("subjects.csv (consensus)", consensus.SUBJECT_COLUMNS),
+        ("volunteers.csv", report.VOLUNTEER_COLUMNS),
+        ("rejected.csv", tally.REJECTED_COLUMNS),
+        ("expert_curve.csv", report.CURVE_COLUMNS),
+        ("expert_choice.csv", report.CHOICE_COLUMNS),
     ],
 )
 def test_documented_columns_are_those_that_are_written(heading, columns):

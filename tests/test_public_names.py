@@ -30,6 +30,10 @@ def test_every_public_name_resolves(name):
         assert value.__doc__, f"{name} has no docstring"
 
 
+def test_every_name_that_has_a_home_is_public():
+    assert set(crosspatch.__all__) == {"__version__", *crosspatch._HOMES}
+
+
 def test_dir_lists_the_public_names():
     assert dir(crosspatch) == sorted(crosspatch.__all__)
 

@@ -28,7 +28,26 @@ _HOMES = {
     "info": "crosspatch.workflows.info",
 }
 
-__all__ = ["__version__", *sorted(_HOMES)]
+__all__ = [
+    "Crops",
+    "CrosspatchError",
+    "Dataset",
+    "Discriminator",
+    "Generator",
+    "Model",
+    "Predictions",
+    "Run",
+    "__version__",
+    "consensus",
+    "evaluate",
+    "focal_tversky_loss",
+    "import_coco_stuff",
+    "info",
+    "predict",
+    "prepare",
+    "resume",
+    "train",
+]
 
 if TYPE_CHECKING:
     from crosspatch.crops import Crops
@@ -38,6 +57,14 @@ if TYPE_CHECKING:
     from crosspatch.models.generator import Generator
     from crosspatch.models.losses import focal_tversky_loss
     from crosspatch.models.storage import Model
+    from crosspatch.training.run import Run
+    from crosspatch.workflows.consensus import consensus
+    from crosspatch.workflows.evaluate import evaluate
+    from crosspatch.workflows.import_coco_stuff import import_coco_stuff
+    from crosspatch.workflows.info import info
+    from crosspatch.workflows.predict import Predictions, predict
+    from crosspatch.workflows.prepare import prepare
+    from crosspatch.workflows.train import resume, train
 
 
 def __getattr__(name: str) -> Any:
