@@ -83,7 +83,7 @@ def refuse_training_subjects(
     subjects : sequence of Subject
         Those to be scored.
     contents : collection of str
-        The model's: content fingerprints of its training and validation subjects.
+        Content fingerprints of the training and validation subjects of the model and its sources.
     progress : Progress
 
     Returns

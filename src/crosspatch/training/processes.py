@@ -26,7 +26,7 @@ from torch.multiprocessing.spawn import ProcessException, ProcessRaisedException
 from crosspatch.errors import CrosspatchError, SettingsError
 from crosspatch.progress import Progress, silent
 from crosspatch.training.loop import StoppedError, fit
-from crosspatch.training.rebuild import PRECISIONS, on_threads, quiet, rebuild
+from crosspatch.training.rebuild import PRECISIONS, on_threads, rebuild
 from crosspatch.training.run import Run
 from crosspatch.training.watch import NotFiniteError
 
@@ -103,7 +103,6 @@ def fit_in_processes(run: Run, progress: Progress) -> None:
 
 
 def _fabric(run: Run, strategy: str) -> Fabric:
-    quiet()
     nodes = int(os.environ.get("GROUP_WORLD_SIZE") or os.environ.get("SLURM_NNODES") or 1)
     nodes = nodes if strategy == "ddp" else 1
     return Fabric(

@@ -17,6 +17,9 @@ from crosspatch.training.checkpoint import has_checkpoint
 from crosspatch.training.run import CHECKPOINT, Run
 from crosspatch.training.work import Work, set_up
 
+# Fabric announces precision and processes; said here, since new processes load this before they act.
+logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+
 PRECISIONS = {"bf16": "bf16-mixed", "fp32": "32-true"}
 """What Fabric calls ours."""
 
@@ -55,17 +58,11 @@ def _place(run: Run, told: str) -> Path:
 
 def single_device(run: Run) -> Fabric:
     """Set Fabric up in this process; of several devices it stands for none, on the CPU."""
-    quiet()
     return Fabric(
         accelerator=run.table["device"] if run.devices == 1 else "cpu",
         devices=1,
         precision=PRECISIONS[run.table["precision"]],  # type: ignore[arg-type]
     )
-
-
-def quiet() -> None:
-    """Keep Fabric from announcing the precision."""
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
 
 
 @contextmanager

@@ -64,7 +64,8 @@ def evaluate(
     Raises
     ------
     LeakError
-        A subject to be scored was trained on, or shares a group with one that was.
+        A subject to be scored was trained on, or shares a group with one that was; by the model, or
+        by those it was started from.
     InputError
         The split holds no labelled subject, or none that can be scored.
     MissingExtraError
@@ -78,7 +79,7 @@ def evaluate(
     subjects = dataset.in_split(split)
     if not subjects:
         raise InputError(_no_subjects(dataset, split))
-    trained = refuse_training_subjects(dataset, subjects, model.facts.contents, progress=progress)
+    trained = refuse_training_subjects(dataset, subjects, model.facts.seen, progress=progress)
     where = choose_device(device)
     keep_freed_memory()
     methods = [
