@@ -114,6 +114,35 @@ class Errors:
         return cls(rows, columns, sight, mood=float(random.standard_normal()))
 
 
+class Scene:
+    """A picture's truth, and its edge as seen by those who group things to a certain distance."""
+
+    def __init__(self, mask: NDArray[np.uint8]) -> None:
+        self.truth = np.asarray(mask == 1, np.bool_)
+        self.side = math.sqrt(mask.size)
+        self._grouped: dict[tuple[float, int], tuple[NDArray[np.float64], NDArray[np.int64]]] = {}
+
+    def around(self, gap: float, outward: float) -> list[Outline]:
+        """Outline what is true, gaps under ``2 gap`` closed, ``outward`` of it, in pixels."""
+        if not self.truth.any():
+            return []
+        reach = 2 ** max(4, math.ceil(math.log2(max(outward, 1))))
+        if (gap, reach) not in self._grouped:  # people share habits, and distances are slow
+            self._grouped[gap, reach] = self._group(gap, reach)
+        distance, corner = self._grouped[gap, reach]
+        return [one + corner for one in trace_level(distance, outward)]
+
+    def _group(self, gap: float, reach: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return distances from the grouped edge, up to ``reach`` outside, and where they begin."""
+        margin = math.ceil(gap) + reach + 3
+        rows, columns = np.nonzero(self.truth)
+        near = self.truth[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+        near = np.pad(near, margin)
+        if gap > 0:
+            near = distance_transform_edt(~near) - 0.5 <= gap
+        return _distance(near) + gap, np.array([rows.min(), columns.min()]) - margin
+
+
 class Hand:
     """One person before one picture."""
 
@@ -123,11 +152,11 @@ class Hand:
         person: Person,
         shared: Errors,
         settings: VolunteerSettings,
-        truth: NDArray[np.bool_],
+        scene: Scene,
     ) -> None:
-        self.random, self.person, self.settings, self.truth = random, person, settings, truth
-        self.side = math.sqrt(truth.size)
-        self.own, self.shared = Errors.draw(random, truth.shape), shared
+        self.random, self.person, self.settings, self.scene = random, person, settings, scene
+        self.scale = scene.side * person.scale
+        self.own, self.shared = Errors.draw(random, scene.truth.shape), shared
 
     def draw(self, decoys: list[Outline]) -> Iterator[Outline]:
         """Yield the outlines: none for a blank."""
@@ -138,7 +167,7 @@ class Hand:
         for _ in range(self.random.poisson(self.settings.invented * self.person.scale)):
             misled = self.random.random() < self.settings.shared
             common = decoys[self.random.integers(len(decoys))]
-            yield self._waver(common if misled else decoy(self.random, self.truth))
+            yield self._waver(common if misled else decoy(self.random, self.scene))
 
     def _mix(self, shared: float, own: float) -> float:
         """Add shared and own errors so that those of two people correlate by ``shared``."""
@@ -147,10 +176,9 @@ class Hand:
 
     def _seen(self) -> Iterator[Outline]:
         """Yield the objects as this person groups them, but for those passed over."""
-        scale = self.side * self.person.scale
-        gap, outward = self.settings.grouping * scale, self.person.outward * scale
-        for outline in _around(self.truth, gap, outward):
-            diameter = 2 * math.sqrt(_area(outline) / math.pi) / self.side
+        gap, outward = self.settings.grouping * self.scale, self.person.outward * self.scale
+        for outline in self.scene.around(gap, outward):
+            diameter = 2 * math.sqrt(_area(outline) / math.pi) / self.scene.side
             chance = self.settings.missed ** (diameter / _OBJECT / self.person.scale**0.5)
             centre = outline.mean(axis=0, keepdims=True)
             sight = self._mix(self.shared.sight.at(centre)[0], self.own.sight.at(centre)[0])
@@ -159,9 +187,8 @@ class Hand:
 
     def _waver(self, outline: Outline) -> Outline:
         """Redraw an outline by hand: corners cut, points astray."""
-        scale = self.side * self.person.scale
         path = _resample(outline)
-        cut = self.settings.smoothing * scale / max(_length(path) / len(path), 1e-9)
+        cut = self.settings.smoothing * self.scale / max(_length(path) / len(path), 1e-9)
         # Not more than a sixth of the way round: a small thing stays a thing.
         smooth = gaussian_filter1d(path, max(min(cut, len(path) / 6), 1e-3), axis=0, mode="wrap")
         rho = self.settings.shared_edge
@@ -173,25 +200,12 @@ class Hand:
             ],
             axis=1,
         )
-        return np.asarray(smooth + self.settings.jitter * scale * astray, np.float64)
+        return np.asarray(smooth + self.settings.jitter * self.scale * astray, np.float64)
 
 
 def _quantile(chance: float) -> float:
     """Return the value that a standard normal number is below with this chance."""
     return float(ndtri(chance))
-
-
-def _around(truth: NDArray[np.bool_], gap: float, outward: float) -> list[Outline]:
-    """Outline what is true, gaps under ``2 gap`` closed, at a distance ``outward``, in pixels."""
-    if not truth.any():
-        return []
-    margin = math.ceil(gap + max(outward, 0)) + 3
-    rows, columns = np.nonzero(truth)
-    corner = np.array([rows.min(), columns.min()])
-    near = np.pad(truth[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1], margin)
-    if gap > 0:
-        near = distance_transform_edt(~near) - 0.5 <= gap
-    return [one + corner - margin for one in trace_level(_distance(near), outward - gap)]
 
 
 def _distance(inside: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -200,13 +214,12 @@ def _distance(inside: NDArray[np.bool_]) -> NDArray[np.float64]:
     return np.asarray(away - 0.5 * np.sign(away), np.float64)  # the edge is between the centres
 
 
-def decoy(random: np.random.Generator, truth: NDArray[np.bool_]) -> Outline:
+def decoy(random: np.random.Generator, scene: Scene) -> Outline:
     """Make up an object somewhere that is no foreground, if there is such a place."""
-    free = np.flatnonzero(~truth)
-    place = int(random.choice(free)) if len(free) else int(random.integers(truth.size))
-    centre = np.array(divmod(place, truth.shape[1])) + 0.5
-    side = math.sqrt(truth.size)
-    radius = side * _OBJECT / 2 * math.exp(random.normal(0, 0.4))
+    free = np.flatnonzero(~scene.truth)
+    place = int(random.choice(free)) if len(free) else int(random.integers(scene.truth.size))
+    centre = np.array(divmod(place, scene.truth.shape[1])) + 0.5
+    radius = scene.side * _OBJECT / 2 * math.exp(random.normal(0, 0.4))
     turn = np.linspace(0, 2 * math.pi, 40, endpoint=False)
     waves = sum(
         random.normal(0, 0.15) * np.cos(n * turn + random.uniform(0, 2 * math.pi))

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crosspatch.errors import SettingsError
-from crosspatch.volunteers.hand import Errors, Hand, Person, VolunteerSettings, decoy
+from crosspatch.volunteers.hand import Errors, Hand, Person, Scene, VolunteerSettings, decoy
 from crosspatch.volunteers.trace import Outline
 
 __all__ = ["SimulatedClassification", "VolunteerSettings", "simulate"]
@@ -113,11 +113,11 @@ def _subject(
     eager = 1 / np.arange(1, crowd + 1)  # a few people do most of the work
     numbers = random.choice(crowd, wanted, replace=False, p=eager / eager.sum())
     shared = Errors.draw(random, mask.shape)
-    truth = np.asarray(mask == 1, np.bool_)
-    decoys = [decoy(random, truth) for _ in range(_DECOYS)]
+    scene = Scene(mask)
+    decoys = [decoy(random, scene) for _ in range(_DECOYS)]
     for number in numbers.tolist():
         person = _person(number, seed, settings)
-        hand = Hand(np.random.default_rng([seed, 3, key, number]), person, shared, settings, truth)
+        hand = Hand(np.random.default_rng([seed, 3, key, number]), person, shared, settings, scene)
         yield person, tuple(hand.draw(decoys))
 
 
