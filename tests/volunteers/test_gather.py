@@ -286,7 +286,6 @@ def damaged(chance: random.Random, good: str) -> str:
             return good.replace('""value"": [', '""value"": ' + "[" * chance.randrange(2, 3000))
 
 
-@pytest.mark.slow
 def test_ten_thousand_damaged_rows_lose_no_good_row(tmp_path):
     """Damaged copies carry subjects of their own, so that a lucky survivor changes no good vote."""
     chance = random.Random(4)

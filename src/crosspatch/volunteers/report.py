@@ -101,8 +101,8 @@ def sentences(choice: Choice, gathered: Gathered, work: BucketWork, images: bool
         )
     if work.stretched:
         said.append(
-            f"{work.stretched} subjects have an image of other proportions than volunteers saw: "
-            "are these the right images?"
+            f"the masks of {work.stretched} subjects have other proportions than the images that "
+            "volunteers saw: are these the right images, is this the right size?"
         )
     if work.unsized:
         said.append(
