@@ -53,6 +53,25 @@ def test_a_file_is_written_with_its_missing_folders(tmp_path):
     assert names(tmp_path / "a") == ["b.bin"]
 
 
+def test_files_in_a_folder_in_the_making_do_not_wait_for_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with new_folder(tmp_path / "set") as folder:
+        write_bytes(folder / "masks" / "a.png", b"x")
+    assert (tmp_path / "set" / "masks" / "a.png").read_bytes() == b"x"
+    with pytest.raises(CrosspatchError, match="could not be written"):
+        write_bytes(tmp_path / "b.png", b"x")
+
+
+def test_a_full_disk_in_a_folder_in_the_making_is_said_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    with (
+        pytest.raises(CrosspatchError, match="No space left"),
+        new_folder(tmp_path / "set") as folder,
+    ):
+        write_bytes(folder / "a.png", b"x")
+    assert names(tmp_path) == []
+
+
 def test_text_is_utf8_with_its_newlines_as_given(tmp_path):
     write_text(tmp_path / "t.txt", "kelp ± 1\r\nforêt\n")
     assert (tmp_path / "t.txt").read_bytes() == "kelp ± 1\r\nforêt\n".encode()
