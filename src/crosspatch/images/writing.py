@@ -65,7 +65,15 @@ def write_mask(path: PathLike, mask: NDPixels, *, georeference: Georeference | N
         raise CrosspatchError(
             f"{path}: a mask is (H, W) of uint8, not {mask.shape} of {mask.dtype}"
         )
-    write_image(path, mask[np.newaxis], georeference=georeference)
+    if Path(path).suffix.lower() == ".png" and georeference is None and mask.size:
+        buffer = io.BytesIO()
+        # Masks are made of runs: searching for nothing else takes half the time, and less room.
+        PillowImage.fromarray(np.ascontiguousarray(mask)).save(
+            buffer, format="PNG", compress_level=1, compress_type=zlib.Z_RLE
+        )
+        write_bytes(path, buffer.getvalue())
+    else:
+        write_image(path, mask[np.newaxis], georeference=georeference)
 
 
 def _check(path: Path, pixels: NDPixels, names: tuple[str, ...] | None) -> None:

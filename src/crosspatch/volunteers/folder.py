@@ -170,8 +170,8 @@ def _paint(
     work.learned.ledger.add(agreement)
     decided = judge.decide(runs.patterns, agreement)
     status = decided if isinstance(decided, str) else MADE
-    painted = runs.paint(runs.counts.astype(np.uint8 if agreement.voters < 256 else np.uint16))
-    images.write_image(inside(desk.folder / "votes", f"{subject.name}.png"), painted[None])
+    votes = Votes(runs.paint(runs.counts.astype(np.uint16)), agreement.voters)
+    _write_votes(inside(desk.folder / "votes", f"{subject.name}.png"), votes)
     if not isinstance(decided, str):
         mask = runs.paint(decided)
         images.write_mask(inside(desk.folder / "masks", f"{subject.name}.png"), mask)
@@ -180,8 +180,16 @@ def _paint(
         shutil.copyfile(read.image, inside(desk.folder / "images", name))
     expert = find_file(desk.experts, [subject.subject_id, *read.files])
     if expert is not None:
-        _compare(desk, work, subject, Votes(painted.astype(np.uint16), agreement.voters), expert)
+        _compare(desk, work, subject, votes, expert)
     work.rows.append(_row(read, subject, status, agreement, _shares(runs, decided)))
+
+
+def _write_votes(path: Path, votes: Votes) -> None:
+    """Write counts as 8 bits where they fit, as any viewer shows them."""
+    if votes.voters < 256:
+        images.write_mask(path, votes.counts.astype(np.uint8))
+    else:
+        images.write_image(path, votes.counts[np.newaxis])
 
 
 def _shares(runs: VoteRuns, decided: NDArray[np.uint8] | str) -> tuple[float, float]:
