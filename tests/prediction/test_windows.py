@@ -95,10 +95,14 @@ def test_origins_lie_on_the_networks_grid():
     assert grid(350, 1000, size=256, multiple=64).cols.origins == (0, 192, 384, 576, 768)
 
 
-def test_an_overlap_comes_before_the_networks_grid():
+def test_windows_leave_the_networks_grid_where_it_would_cost_many_more():
     axis = grid(100, 1, size=64, overlap=0.25, multiple=64).rows
     assert axis.size == 64
     assert axis.origins == (0, 36)
+    # 96 apart is wanted; 64 apart would be half as many again.
+    assert grid(320, 1, size=128, overlap=0.25, multiple=64).rows.origins == (0, 96, 192)
+    # 86 apart is wanted, 80 apart is nearly that.
+    assert grid(320, 1, size=112, overlap=0.23, multiple=16).rows.origins == (0, 64, 128, 208)
 
 
 def test_a_window_shrinks_to_a_small_scene_on_the_networks_grid():

@@ -24,6 +24,10 @@ from crosspatch.errors import SettingsError
 DEAD_MARGIN = 0.25
 """Share of an overlap, on each side of it, where the window that ends there does not count."""
 
+ON_GRID = 0.75
+"""Windows lie on the network's grid unless that makes them move by less than this share of what
+their overlap permits. Trained networks score alike on and off it; exactness tests need it."""
+
 Read = Callable[[int, int], NDArray[np.generic]]
 """``read(first, end)``: rows first..end-1 of the scene, (C, end - first, W), any dtype."""
 
@@ -73,8 +77,9 @@ def grid(height: int, width: int, *, size: int, overlap: float = 0.25, multiple:
     overlap : float
         Least share of a window that it has in common with the next, in [0, 0.75].
     multiple : int
-        The network's grid: windows start on multiples of it where the overlap leaves room for
-        that, because a network with strides gives another answer half a stride further.
+        The network's grid: a network with strides gives another answer half a stride further.
+        Windows start on multiples of it where that costs few windows more; sizes are multiples
+        in any case.
 
     Raises
     ------
@@ -94,7 +99,7 @@ def _axis(length: int, size: int, overlap: float, multiple: int) -> Axis:
     """Spread the fewest windows that overlap enough evenly over one side of a scene."""
     size = min(_round_up(size, multiple), _round_up(length, multiple))
     stride = size - int(np.ceil(overlap * size))
-    step = multiple if stride >= multiple else 1
+    step = multiple if stride // multiple * multiple >= ON_GRID * stride else 1
     stride = max(1, stride // step)  # in steps from here on
     last = -(-max(0, length - size) // step)
     gaps = -(-last // stride)
