@@ -5,6 +5,7 @@ import io
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -66,12 +67,7 @@ def write_mask(path: PathLike, mask: NDPixels, *, georeference: Georeference | N
             f"{path}: a mask is (H, W) of uint8, not {mask.shape} of {mask.dtype}"
         )
     if Path(path).suffix.lower() == ".png" and georeference is None and mask.size:
-        buffer = io.BytesIO()
-        # Masks are made of runs: searching for nothing else takes half the time, and less room.
-        PillowImage.fromarray(np.ascontiguousarray(mask)).save(
-            buffer, format="PNG", compress_level=1, compress_type=zlib.Z_RLE
-        )
-        write_bytes(path, buffer.getvalue())
+        write_bytes(path, _mask_png_bytes(mask))
     else:
         write_image(path, mask[np.newaxis], georeference=georeference)
 
@@ -132,18 +128,30 @@ def _deep_png_bytes(pixels: NDPixels) -> bytes:
     """Encode (1 or 3, H, W) of uint16: Pillow writes no 16-bit colour."""
     channels, height, width = pixels.shape
     rows = pixels.transpose(1, 2, 0).astype(">u2").reshape(height, -1).view(np.uint8)
-    filtered = np.concatenate([np.zeros((height, 1), np.uint8), rows], axis=1)  # filter 0: none
+    return _plain_png(rows, width, 16, 0 if channels == 1 else 2, zlib.compressobj())
+
+
+def _mask_png_bytes(mask: NDPixels) -> bytes:
+    """Encode (H, W) of uint8, searching for runs only: a third of Pillow's time, and smaller."""
+    runs = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, 9, zlib.Z_RLE)
+    return _plain_png(mask, mask.shape[1], 8, 0, runs)
+
+
+def _plain_png(rows: NDPixels, width: int, bits: int, colour: int, compressor: Any) -> bytes:
+    """Make a PNG of rows of bytes, (H, bytes a row) uint8, without filters."""
+    height, length = rows.shape
+    filtered = np.zeros((height, length + 1), np.uint8)  # each row begins with filter 0: none
+    filtered[:, 1:] = rows
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return (
             struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
         )
 
-    colour = 0 if channels == 1 else 2
-    header = struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"
         + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(filtered.tobytes()))
+        + chunk(b"IDAT", compressor.compress(filtered) + compressor.flush())
         + chunk(b"IEND", b"")
     )
