@@ -255,6 +255,16 @@ def test_under_a_weak_prior_three_voters_decide_together_and_two_do_not():
     assert [one.tolist() for one in mask] == [[[0, 255]], [[0, 255]], [[0, 1]]]
 
 
+def test_floating_forests_prior_asks_for_nearly_all_of_few_voters():
+    prior = FractionPrior(0.01, 0.70)
+    needed = {}
+    for voters in (1, 2, 3, 5, 15):
+        votes = votes_of([range(voters + 1)], voters)
+        verdicts = consensus.shrunken_mask(votes, prior)[0].tolist()
+        needed[voters] = verdicts.index(1) if 1 in verdicts else None
+    assert needed == {1: None, 2: 2, 3: 3, 5: 4, 15: 10}
+
+
 def test_nobody_voted_is_no_background_even_under_a_strong_prior():
     assert consensus.shrunken_mask(votes_of([[0, 0]], 0), FractionPrior(0.1, 9)) is None
 

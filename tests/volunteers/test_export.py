@@ -6,10 +6,13 @@ import json
 import numpy as np
 import pytest
 
+from crosspatch.images import read_mask, write_mask
+from crosspatch.metrics import confusion
 from crosspatch.volunteers.export import write_export, write_subjects
 from crosspatch.volunteers.marks import draw, tool_of
 from crosspatch.volunteers.rasterize import fill
 from crosspatch.volunteers.simulate import VolunteerSettings, simulate
+from crosspatch.workflows.consensus import consensus
 
 HEADER = (
     "classification_id,user_name,user_id,user_ip,workflow_id,workflow_name,workflow_version,"
@@ -104,3 +107,28 @@ def test_the_same_classifications_give_the_same_bytes(made, tmp_path):
     write_export(tmp_path / "b.csv", made)
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
     assert b"\r" not in (tmp_path / "a.csv").read_bytes()
+
+
+def test_the_consensus_of_the_simulated_crowd_is_near_the_truth(tmp_path):
+    """From masks to an export and back to masks through the command's own function."""
+    truth = np.zeros((80, 120), np.uint8)
+    truth[20:60, 30:90] = 1
+    truth[65:75, 95:112] = 1
+    crowd = simulate({"bay": truth, "cape": truth[:, ::-1]}, volunteers=9, seed=5)
+    write_export(tmp_path / "c.csv", crowd)
+    write_subjects(tmp_path / "s.csv", crowd)
+    (tmp_path / "truth").mkdir()
+    write_mask(tmp_path / "truth" / "bay.png", truth)
+    write_mask(tmp_path / "truth" / "cape.png", np.ascontiguousarray(truth[:, ::-1]))
+    consensus(
+        tmp_path / "c.csv",
+        out=tmp_path / "out",
+        subjects=tmp_path / "s.csv",
+        expert=tmp_path / "truth",
+    )
+    mask = read_mask(tmp_path / "out" / "masks" / "90000001.png")
+    assert confusion(mask == 1, truth).iou > 0.85
+    with (tmp_path / "out" / "expert_curve.csv").open(newline="", encoding="utf-8") as file:
+        curve = {row["k"]: float(row["iou"]) for row in csv.DictReader(file)
+                 if row["subject"] == "mean"}  # fmt: skip
+    assert curve["5"] > max(curve["1"], curve["9"])
