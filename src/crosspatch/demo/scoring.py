@@ -35,7 +35,8 @@ def score_held_out(journey: Journey) -> Section:
         (f"{method.summary['iou'].value:.2f}", f"the same by the {_called(method.method)}")
         for method in scores.methods[1:]
     ]
-    strips = _strips(journey, choose([(row.subject, row.iou) for row in scores.rows]))
+    with_kelp = [(row.subject, row.iou) for row in scores.rows if row.tp + row.fn]
+    strips = _strips(journey, choose(with_kelp))
     _keep_first_look(journey, strips)
     blocks: list[Block] = [
         Text(in_words(scores)),

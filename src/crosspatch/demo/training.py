@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from crosspatch.demo.journey import Journey
+from crosspatch.demo.journey import RATE, Journey
 from crosspatch.reports.figures import Curve, learning_curve
 from crosspatch.reports.page import Block, Drawing, Section, Text
 from crosspatch.training.run import Run
@@ -31,15 +31,17 @@ def train_on_kelp(journey: Journey) -> Section:
             progress=journey.progress,
         )
     training = sum(split == "train" for split in crops.table["split"])
-    words = (
+    words = [
         f"{training} crops of {plan.crop} x {plan.crop} pixels, turned and mirrored in eight ways, "
-        f"taught the paper's two networks at width {plan.width} for {plan.steps} steps of "
-        f"{plan.batch} crops. Its losses, its optimisers, its falling learning rates; a quarter of "
-        "its width. A few training scenes were set aside, and the curve shows how well their crops "
-        "were outlined: by the weights as they were at that step, and by their running average, "
-        "which is what the model keeps."
-    )
-    blocks: list[Block] = [Text([words])]
+        f"taught two networks for {plan.steps} steps of {plan.batch} crops. Losses, optimisers and "
+        f"falling learning rates are the paper's; the networks have a quarter of their usual width "
+        f"({plan.width}), and the generator's learning rate is {RATE:g} instead of 0.0005, because "
+        "the schedule is so short.",
+        "A few training scenes were set aside, and the curve shows how well crops of them were "
+        "outlined: by the weights as they were at that step, and by their running average, which "
+        "is what the model keeps.",
+    ]
+    blocks: list[Block] = [Text(words)]
     return Section("A small network learns to outline kelp", blocks + _curves(run))
 
 

@@ -24,7 +24,7 @@ def choose(scores: Sequence[tuple[str, float]], each: int = 2) -> list[Choice]:
 
     Parameters
     ----------
-    scores : (name, IoU); subjects whose IoU is nan have no foreground and are left out
+    scores : (name, IoU); subjects with foreground; those whose IoU is nan are left out
     each : how many of each kind
 
     Returns
