@@ -135,6 +135,18 @@ def test_bands_are_numbered_from_one(model, tmp_path):
     assert made.table["bands"] == [4, 1, 2]
 
 
+def test_an_image_without_names_is_shown_as_the_model_calls_its_bands(tmp_path):
+    model = save_pixelwise_model(tmp_path / "m", channels=("blue", "red", "green"))
+    ramp = np.tile(np.arange(0, 200, 5, dtype=np.uint8), (30, 1))
+    pixels = np.stack([np.full_like(ramp, 7), ramp, np.full_like(ramp, 7)])
+    save(tmp_path / "scene.tif", pixels)
+    made = predict(model, tmp_path / "scene.tif", out=tmp_path / "maps", bands=(1, 2, 3))
+    overlay = np.asarray(PillowImage.open(made.path / "overlays/scene.png")).astype(int)
+    brightest = overlay[:, -1].mean(axis=0)
+    assert brightest[0] == 255
+    assert brightest[1:].max() < 20
+
+
 def test_two_images_of_one_stem_get_names_of_their_own(model, tmp_path):
     first, second = picture(6), picture(7)
     save(tmp_path / "north/bay.png", first)

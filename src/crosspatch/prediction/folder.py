@@ -125,10 +125,11 @@ def _read_csv(path: Path) -> list[dict[str, str]]:
 def write_prediction(
     folder: Path,
     given: Input,
-    image: images.Image,
     probability: NDArray[np.float32],
     mask: NDArray[np.uint8],
+    picture: NDArray[np.uint8],
     *,
+    place: images.Georeference | None = None,
     with_probability: bool = False,
 ) -> Predicted:
     """Write one image's files into a predictions folder.
@@ -141,21 +142,22 @@ def write_prediction(
     folder : Path
     given : Input
         Its name and file.
-    image : Image
-        As the file holds it: shown under the overlay.
     probability : (H, W) float32
         nan where there is no data.
     mask : (H, W) uint8
         0, 1, 255.
+    picture : (h, w, 3) uint8
+        The overlay, of any size; see `draw_overlay`.
+    place : Georeference, optional
+        Of the image.
     with_probability : bool
         Also write ``probabilities/NAME.tif``.
     """
-    place = image.georeference
     path = f"masks/{given.name}{'.tif' if place else '.png'}"
     images.write_mask(
         folder / path, mask, georeference=replace(place, nodata=IGNORED) if place else None
     )
-    write_bytes(folder / f"overlays/{given.name}.png", _overlay(image, given, mask))
+    write_bytes(folder / f"overlays/{given.name}.png", pictures.to_png_bytes(picture))
     if with_probability:
         images.write_image(
             folder / f"probabilities/{given.name}.tif",
@@ -177,14 +179,15 @@ def write_prediction(
     )
 
 
-def _overlay(image: images.Image, given: Input, mask: NDArray[np.uint8]) -> bytes:
-    """Draw the mask over the image, at most `LARGEST_OVERLAY` pixels a side, as PNG."""
-    pixels, shrink = image.pixels, LARGEST_OVERLAY / max(mask.shape)
+def draw_overlay(
+    pixels: NDArray[Any], channel_names: Sequence[str] | None, mask: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Draw a mask (H, W) over its image (C, H, W), at most `LARGEST_OVERLAY` pixels a side."""
+    shrink = LARGEST_OVERLAY / max(mask.shape)
     if shrink < 1:
         size = (max(1, round(mask.shape[0] * shrink)), max(1, round(mask.shape[1] * shrink)))
         pixels, mask = resize_image(pixels, size), resize_mask(mask, size)
-    picture = pictures.to_rgb(pixels, given.channel_names or image.channel_names)
-    return pictures.to_png_bytes(pictures.overlay(picture, mask))
+    return pictures.overlay(pictures.to_rgb(pixels, channel_names), mask)
 
 
 def write_tables(

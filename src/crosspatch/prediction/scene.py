@@ -217,7 +217,9 @@ def _by_number(wanted: Sequence[str], count: int, bands: Sequence[int]) -> tuple
     if min(bands) < 1:
         raise SettingsError("--bands counts channels from 1, as GDAL does")
     if max(bands) > count:
-        raise InputError(f"has {count} channels, but --bands asks for number {max(bands)}")
+        raise InputError(
+            f"has {count} channel{'s' * (count != 1)}, but --bands asks for number {max(bands)}"
+        )
     return tuple(band - 1 for band in bands)
 
 

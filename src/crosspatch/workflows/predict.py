@@ -17,7 +17,13 @@ from crosspatch.models.runtime import (
     keep_freed_memory,
 )
 from crosspatch.models.storage import Model
-from crosspatch.prediction.folder import Predicted, Predictions, write_prediction, write_tables
+from crosspatch.prediction.folder import (
+    Predicted,
+    Predictions,
+    draw_overlay,
+    write_prediction,
+    write_tables,
+)
 from crosspatch.prediction.inputs import Input, find_inputs
 from crosspatch.prediction.scene import (
     OVERLAP,
@@ -151,5 +157,15 @@ def _predict_one(
         progress=progress if large else silent,
     )
     mask = to_mask(probability, facts.threshold)
-    row = write_prediction(folder, given, image, probability, mask, with_probability=probabilities)
+    # An image that does not name its channels is shown by what the model calls them.
+    shown = (image.pixels, names) if names else (pixels, facts.channel_names)
+    row = write_prediction(
+        folder,
+        given,
+        probability,
+        mask,
+        draw_overlay(*shown, mask),
+        place=image.georeference,
+        with_probability=probabilities,
+    )
     return replace(row, note=note)
