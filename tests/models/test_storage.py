@@ -3,6 +3,7 @@
 import json
 import pickle
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from crosspatch import Model
 from crosspatch.config import NetworkSettings
 from crosspatch.crops.recipes import Resize
 from crosspatch.errors import InputError
+from crosspatch.models.card import card
+from crosspatch.models.facts import ModelFacts
 from crosspatch.models.storage import (
-    ModelFacts,
     build_discriminator,
     build_generator,
     save_model,
@@ -38,6 +40,7 @@ def saved(tmp_path):
         provenance={"data": "kelp of a test", "licence": "CC0", "steps": 3, "seed": 1},
         scores={"validation_iou": 0.625},
         contents=frozenset({"aa", "bb"}),
+        source_contents=frozenset({"bb", "cc"}),
     )
     generator = build_generator(NETWORK, 2).to(memory_format=torch.channels_last)
     discriminator = build_discriminator(NETWORK, 2)
@@ -62,6 +65,20 @@ def test_the_card_says_data_licence_scores_and_limits(saved):
         assert word in card
 
 
+def test_the_card_of_a_warm_start_says_its_source_and_what_was_taken(saved):
+    source = {
+        "source": "photos", "source_fingerprint": "0123456789abcdef", "transfer": ["stem: skip"],
+        "source_data": "COCO", "source_licence": "CC BY 4.0",
+    }  # fmt: skip
+    told = replace(saved[1], provenance=source, source_contents=frozenset("xyz"))
+    text = card(told)
+    assert "Started from: photos (fingerprint 0123456789ab), which had seen 3 labelled" in text
+    for word in ("source's data: COCO", "source's data: CC BY 4.0", "- stem: skip"):
+        assert word in text
+    assert "from scratch" not in text
+    assert told.seen == {"aa", "bb", "x", "y", "z"}
+
+
 def test_standardise_uses_each_channels_own_numbers():
     image = torch.tensor([[[[12]], [[20]]]], dtype=torch.uint8)  # (1, 2, 1, 1)
     out = standardise(image, (10.0, 20.0), (2.0, 0.0))
@@ -69,13 +86,17 @@ def test_standardise_uses_each_channels_own_numbers():
     assert out.flatten().tolist() == [1.0, 0.0]
 
 
-def test_the_fingerprint_changes_with_a_weight(saved):
-    path, facts, generator, _ = saved
-    before = Model.open(path).fingerprint
-    with torch.no_grad():
-        generator.head.bias.add_(1.0)
-    save_model(path, facts, generator, None)
-    assert Model.open(path).fingerprint != before
+def test_the_fingerprint_changes_with_a_weight_of_either_network(saved):
+    path, facts, generator, discriminator = saved
+    prints = {Model.open(path).fingerprint}
+    for layer in (generator.head, discriminator.blocks[0]):
+        with torch.no_grad():
+            layer.bias.add_(1.0)
+        save_model(path, facts, generator, discriminator)
+        prints.add(Model.open(path).fingerprint)
+    (path / "discriminator.safetensors").unlink()
+    prints.add(Model.open(path).fingerprint)
+    assert len(prints) == 4
 
 
 def test_a_pickle_is_refused_and_never_run(tmp_path):
@@ -106,6 +127,13 @@ def test_a_header_that_claims_a_terabyte_is_refused(saved):
         Model.open(path)
 
 
+def test_a_description_that_claims_more_than_any_machine_holds_is_refused(saved):
+    path = saved[0] / "model.toml"
+    path.write_text(path.read_text().replace("width = 4", f"width = {10**9}", 1))
+    with pytest.raises(InputError, match="impossible size"):
+        Model.open(saved[0])
+
+
 def test_weights_of_another_architecture_are_named(saved):
     path = saved[0]
     text = (path / "model.toml").read_text().replace("width = 4", "width = 8", 1)
@@ -122,6 +150,7 @@ def test_weights_of_another_architecture_are_named(saved):
         ("threshold = 0.5", 'threshold = "high"', "threshold|float"),
         ("width = 4", "width = -4", "width"),
         ('dtype = "uint8"', "", "no 'dtype'"),
+        ("[provenance]", "[[provenance]]", "dictionary|sequence"),
     ],
 )
 def test_a_damaged_description_is_said(saved, old, new, says):

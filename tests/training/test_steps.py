@@ -103,3 +103,47 @@ def test_without_an_adversary_only_the_mask_loss_is_said(parts):
     judged = judge(generator, None, image, target)
     said = generator_gradients(judged, generator, LossSettings(adversarial_weight=0.0))
     assert set(said) == {"tversky"}
+
+
+def gradients(network):
+    return {name: parameter.grad.clone() for name, parameter in network.named_parameters()}
+
+
+@pytest.mark.parametrize("parts", [2, 3])
+def test_gradients_of_parts_add_up_to_those_of_the_batch(parts):
+    """Batch norm at rest: in training each part is normalised by itself, as on several devices."""
+    torch.manual_seed(4)
+    generator = Generator(2, width=4, depth=3, dropout=0.0).double().eval()
+    discriminator = Discriminator(3, width=4).double().eval()
+    image = torch.randn(6, 2, 64, 64, dtype=torch.float64)
+    target = (torch.rand(6, 64, 64) > 0.6).to(torch.uint8)
+
+    def both(pieces):
+        said = []
+        for piece in range(pieces):
+            part = slice(piece, None, pieces)
+            judged = judge(generator, discriminator, image[part], target[part])
+            share = 1.0 / pieces
+            losses = generator_gradients(judged, generator, LossSettings(), share=share)
+            losses |= discriminator_gradients(judged, discriminator, share=share)
+            said.append(losses)
+        found = gradients(generator), gradients(discriminator)
+        generator.zero_grad()
+        discriminator.zero_grad()
+        return found, {name: sum(one[name] for one in said) / pieces for name in said[0]}
+
+    (whole, whole_losses), (added, mean_losses) = both(1), both(parts)
+    # Losses are float32: sums in another order differ by a few units of the last place.
+    for name, loss in whole_losses.items():
+        assert mean_losses[name].item() == pytest.approx(loss.item(), rel=1e-6)
+    for mine, theirs in zip(added, whole, strict=True):
+        for name, gradient in theirs.items():
+            scale = gradient.abs().max()
+            assert (mine[name] - gradient).abs().max() <= 1e-5 * scale, name
+
+
+def test_a_step_forgets_its_gradients(parts):
+    generator, _, image, target = parts
+    generator_gradients(judge(generator, None, image, target), generator, LossSettings())
+    descend(generator, sgd(generator))
+    assert all(parameter.grad is None for parameter in generator.parameters())

@@ -17,7 +17,7 @@ from crosspatch.training.checkpoint import has_checkpoint
 from crosspatch.training.run import CHECKPOINT, Run
 from crosspatch.training.work import Work, set_up
 
-# Fabric announces precision and processes; said here, since new processes load this before they act.
+# Fabric announces precision and processes. Here, since new processes load this before they act.
 logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
 
 PRECISIONS = {"bf16": "bf16-mixed", "fp32": "32-true"}
