@@ -3,6 +3,7 @@
 A test compares the committed pages with what this makes, so they cannot drift from the program.
 """
 
+import re
 from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
@@ -48,15 +49,15 @@ def pages() -> Mapping[Path, str]:
 def commands() -> str:
     """List every command with its arguments, one section a command."""
     text = build_app().generate_docs(heading_level=2)
-    _, _, sections = text.partition("\n## ")
-    return "## " + sections.replace("\n### crosspatch ", "\n## crosspatch ").strip() + "\n"
+    _, _, listed = text.partition("**Commands**:\n\n")  # the table of contents would be a second
+    return re.sub(r"(?m)^#{3,} crosspatch", "## crosspatch", listed).strip() + "\n"
 
 
 def configuration() -> str:
     """List every setting, one table of Markdown for each table of TOML."""
     parts = []
     for table, fields in groupby(schema_fields(), key=lambda field: field[0]):
-        says = Settings.model_fields[table].annotation.__doc__
+        says = Settings.model_fields[table].annotation.__doc__.replace("``", "`")
         rows = [f"| `{key}` | {_shown(default)} | {text} |" for _, key, default, text in fields]
         parts.append(
             f"## [{table}]\n\n{says}\n\n| setting | default | what it does |\n| --- | --- | --- |\n"
