@@ -112,6 +112,9 @@ def test_a_fresh_discriminator_is_left_as_it_was_drawn(tmp_path):
     report = WarmStart(source, RGB, wish)(generator, discriminator)
     assert all(torch.equal(before[n], t) for n, t in discriminator.state_dict().items())
     assert set(report.discriminator.fresh) == set(before)
+    assert report.lines()[-1] == (
+        f"discriminator: all {len(before)} tensors fresh (transfer.discriminator = fresh)"
+    )
     assert report.copied_parameters("discriminator") == frozenset()
     assert report.copied_parameters("generator") == set(generator.state_dict())
 
@@ -152,6 +155,12 @@ def test_the_report_says_it_in_sentences_and_survives_its_file(tmp_path):
         "stem: mean (blue <- blue, green <- green, red <- red, nir <- mean of the source's)"
     )
     assert lines[1] == f"generator: {len(report.generator.copied)} tensors copied, 0 fresh"
+    skipped = WarmStart(source, BANDS)(*fresh(BANDS)).lines()
+    assert skipped[0] == "stem: skip (blue, green, red, nir)"
+    assert skipped[2] == (
+        "generator: fresh encoder.0.conv.weight, encoder.0.conv.bias "
+        "(channels differ: red, green, blue -> blue, green, red, nir)"
+    )
     write_toml(tmp_path / "transfer.toml", report.as_table(), says="A report.")
     assert TransferReport.from_table(read_toml(tmp_path / "transfer.toml"), "t") == report
     with pytest.raises(InputError, match=r"run/transfer\.toml: is not the report"):

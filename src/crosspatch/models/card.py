@@ -58,5 +58,6 @@ def _started_from(provenance: Mapping[str, Any], subjects: int) -> list[str]:
         f"{subjects} labelled subjects",
         f"- The source's data: {provenance.get('source_data') or 'not said'}",
         f"- Licence of the source's data: {provenance.get('source_licence') or 'not said'}",
-        *(f"  - {sentence}" for sentence in provenance.get("transfer", ())),
+        "- Taken from it:",
+        *(f"    - {sentence}" for sentence in provenance.get("transfer", ())),
     ]

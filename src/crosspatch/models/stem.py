@@ -83,7 +83,7 @@ def plan_stem(
             f"--stem copy: no channel of the source is among ours ({differ}); use --stem mean, "
             "or --stem skip"
         )
-    return StemPlan(wish, origins, "--stem skip")
+    return StemPlan(wish, origins, "transfer.stem = skip")
 
 
 def _pair(mine: Sequence[str], theirs: Sequence[str]) -> tuple[int | None, ...]:

@@ -36,10 +36,13 @@ class Carried:
 
     def lines(self, network: str) -> list[str]:
         """Say it in sentences: how many were copied; those that were not, by reason."""
+        reasons = list(dict.fromkeys(self.fresh.values()))
+        if not self.copied and len(reasons) == 1:
+            return [f"{network}: all {len(self.fresh)} tensors fresh ({reasons[0]})"]
         said = [f"{network}: {len(self.copied)} tensors copied, {len(self.fresh)} fresh"]
-        for why in dict.fromkeys(self.fresh.values()):
+        for why in reasons:
             names = ", ".join(name for name, reason in self.fresh.items() if reason == why)
-            said.append(f"{network}: fresh {names}: {why}")
+            said.append(f"{network}: fresh {names} ({why})")
         if self.unknown:
             said.append(f"{network}: not used of the source: {', '.join(self.unknown)}")
         return said
@@ -60,8 +63,11 @@ class TransferReport:
 
     def lines(self) -> list[str]:
         """Say it in sentences, for people."""
-        origins = ", ".join(f"{mine} <- {theirs}" for mine, theirs in self.channels.items())
-        said = [f"stem: {self.stem} ({origins})", *self.generator.lines("generator")]
+        taken = ", ".join(
+            mine if self.stem == "skip" else f"{mine} <- {theirs}"
+            for mine, theirs in self.channels.items()
+        )
+        said = [f"stem: {self.stem} ({taken})", *self.generator.lines("generator")]
         return said + (self.discriminator.lines("discriminator") if self.discriminator else [])
 
     def as_table(self) -> dict[str, Any]:
