@@ -35,9 +35,9 @@ SUMMARY = {
     "iou": "IoU, mean over subjects with foreground",
     "pooled_iou": "IoU of all pixels together",
     "dice": "Dice, mean over subjects with foreground",
-    "boundary_f": "boundary F-score (2 pixels), mean over subjects with both",
+    "boundary_f": "boundary F-score (2 pixels), mean over those with both",
     "matthews": "Matthews correlation of all pixels together",
-    "false_positive_area": "share wrongly called foreground, mean over subjects without any",
+    "false_positive_area": "false positive area, mean over subjects without any",
     "average_precision": "average precision, mean over subjects with foreground",
     "loss": "the paper's loss, mean over subjects",
 }
