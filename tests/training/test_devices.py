@@ -156,6 +156,20 @@ def test_processes_share_the_threads_of_a_cpu(disc_crops, tmp_path, monkeypatch)
     assert [(table["devices"], table["threads"]) for table in tables] == [(1, 8), (2, 4)]
 
 
+def test_batches_taken_in_parts_resume_to_the_bit(disc_crops, tmp_path):
+    def stop(what, done, total):
+        if done == 12:
+            raise KeyboardInterrupt
+
+    parted = settings(accumulate=2)
+    straight = train(disc_crops, out=tmp_path / "a", config=parted, device="cpu")
+    with pytest.raises(KeyboardInterrupt):
+        train(disc_crops, out=tmp_path / "b", config=parted, device="cpu", progress=stop)
+    same(straight, resume(tmp_path / "b"))
+    whole = train(disc_crops, out=tmp_path / "c", config=settings(), device="cpu")
+    assert whole.metrics()[0]["tversky"] != straight.metrics()[0]["tversky"]
+
+
 def test_what_a_process_says_arrives_where_it_was_started(caplog):
     channel, said = multiprocessing.get_context("spawn").SimpleQueue(), []
     with processes._listening(channel, lambda *word: said.append(word)) as errors:
