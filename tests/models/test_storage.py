@@ -150,6 +150,11 @@ def test_weights_of_another_architecture_are_named(saved):
         ("threshold = 0.5", 'threshold = "high"', "threshold|float"),
         ("width = 4", "width = -4", "width"),
         ('dtype = "uint8"', "", "no 'dtype'"),
+        ('dtype = "uint8"', 'dtype = "pixels"', "data type 'pixels' not understood"),
+        ("threshold = 0.5", "threshold = nan", "threshold from 0 to 1"),
+        ("threshold = 0.5", "threshold = 50", "threshold from 0 to 1"),
+        ("mean = [", "mean = [nan, ", "one entry a channel|no number"),
+        ("crop_size = ", "crop_size = -", "crop_size must be at least 1"),
         ("[provenance]", "[[provenance]]", "dictionary|sequence"),
     ],
 )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from crosspatch.config import NetworkSettings
@@ -75,7 +76,7 @@ def read_facts(path: Path) -> ModelFacts:
             channel_names=tuple(str(name) for name in table["channels"]),
             mean=tuple(float(value) for value in normalisation["mean"]),
             std=tuple(float(value) for value in normalisation["std"]),
-            dtype=str(table["dtype"]),
+            dtype=np.dtype(str(table["dtype"])).name,
             resize=Resize.from_table(table["resize"], str(path)),
             crop_size=int(table["crop_size"]),
             foreground=tuple(str(name) for name in table["foreground"]),
@@ -91,4 +92,8 @@ def read_facts(path: Path) -> ModelFacts:
         raise InputError(f"{path}: {' '.join(str(error).split())}") from None
     if not (len(facts.mean) == len(facts.std) == len(facts.channel_names) > 0):
         raise InputError(f"{path}: mean, std and channels must have one entry a channel")
+    if not np.isfinite((*facts.mean, *facts.std)).all():
+        raise InputError(f"{path}: mean or std is no number to standardise with")
+    if facts.crop_size < 1 or not 0 <= facts.threshold <= 1:
+        raise InputError(f"{path}: crop_size must be at least 1, and threshold from 0 to 1")
     return facts
