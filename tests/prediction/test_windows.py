@@ -148,7 +148,7 @@ def test_only_a_strip_of_the_scene_is_read_at_a_time():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"size": 0}, "at least one pixel"),
+        ({"size": 0}, "at least one pixel a side, not 0"),
         ({"size": 8, "overlap": 0.9}, r"0 to 0.75 of their size, not by 0.9"),
         ({"size": 8, "overlap": -0.1}, "not by -0.1"),
         ({"size": 8, "overlap": float("nan")}, "not by nan"),

@@ -121,6 +121,13 @@ class TestLeaks:
         with pytest.raises(LeakError, match="'s0' and test subject 's1' share the group 'bay'"):
             evaluate(model, data)
 
+    def test_a_subject_that_a_warm_start_brings_along_is_refused(self, tmp_path):
+        data = Dataset.open(kelp(tmp_path / "kelp"))
+        seen = frozenset({data.content(data.in_split("test")[0])})
+        model = save_pixelwise_model(tmp_path / "m", source_contents=seen)
+        with pytest.raises(LeakError, match="'s1' are the same image"):
+            evaluate(model, data)
+
     def test_training_subjects_beside_the_test_are_no_leak(self, tmp_path):
         data = Dataset.open(kelp(tmp_path / "kelp"))
         contents = frozenset(data.content(subject) for subject in data.in_split("train"))
@@ -190,6 +197,12 @@ class TestBaselines:
         spent = frozenset({data.content(data.in_split("train")[0])})
         model = save_pixelwise_model(tmp_path / "m", contents=spent)
         assert "fitted on 1 subject " in evaluate(model, data, baselines=True).methods[1].says
+
+    def test_are_not_fitted_on_the_scenes_they_are_scored_on(self, model, tmp_path):
+        path = kelp(tmp_path / "kelp")
+        write_splits(path, [("s0", "train", "bay"), ("s1", "test", "bay")])
+        with pytest.raises(LeakError, match="share the group 'bay'"):
+            evaluate(model, path, baselines=True)
 
     def test_need_training_subjects(self, model, tmp_path):
         path = kelp(tmp_path / "kelp")

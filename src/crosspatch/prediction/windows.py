@@ -87,7 +87,7 @@ def grid(height: int, width: int, *, size: int, overlap: float = 0.25, multiple:
         A size below 1, or an overlap out of its range.
     """
     if min(height, width, size, multiple) < 1:
-        raise SettingsError("a scene, a window and a network's grid have at least one pixel")
+        raise SettingsError(f"a window and a scene have at least one pixel a side, not {size}")
     if not 0 <= overlap <= 0.75:
         raise SettingsError(f"windows overlap by 0 to 0.75 of their size, not by {overlap:g}")
     return Grid(

@@ -24,6 +24,7 @@ from crosspatch.models.runtime import (
 )
 from crosspatch.models.storage import Model
 from crosspatch.progress import Progress, silent
+from crosspatch.splits import check_leak
 
 
 def evaluate(
@@ -86,7 +87,8 @@ def evaluate(
         model_method(model, dataset, device=where, precision=choose_precision(precision, where))
     ]
     if baselines:
-        methods += _baselines(dataset, trained, split, seed, progress)
+        fitted = trained or (dataset.in_split("train") if split != "train" else ())
+        methods += _baselines(dataset, fitted, subjects, seed, progress)
     scored, skipped = score_methods(dataset, subjects, methods, seed=seed, progress=progress)
     scores = Scores(
         dataset=dataset.name,
@@ -102,14 +104,21 @@ def evaluate(
 
 
 def _baselines(
-    dataset: Dataset, trained: Sequence[Subject], split: str, seed: int, progress: Progress
+    dataset: Dataset,
+    subjects: Sequence[Subject],
+    scored: Sequence[Subject],
+    seed: int,
+    progress: Progress,
 ) -> list[Method]:
-    """Fit both on as many labels as the model has seen of this data set."""
-    subjects = trained or (dataset.in_split("train") if split != "train" else ())
+    """Fit both on some subjects, which must share no group with those to be scored."""
     if not subjects:
         raise InputError(
             f"{dataset.path}: holds no training subject to fit the baselines on (split 'train')"
         )
+    check_leak(
+        [(subject.name, subject.group, "") for subject in subjects],
+        [(subject.name, subject.group, "") for subject in scored],
+    )
     return [
         fit_threshold(dataset, subjects, progress=progress),
         fit_forest(dataset, subjects, seed=seed, progress=progress),
