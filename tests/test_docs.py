@@ -2,10 +2,12 @@
 
 import importlib.util
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from crosspatch.cli import build_app
 from crosspatch.config import schema_fields
 from crosspatch.crops.packed import CROP_COLUMNS, SUBJECT_COLUMNS
 from crosspatch.evaluation.rows import COLUMNS as SCORE_COLUMNS
@@ -78,6 +80,47 @@ def test_every_setting_is_on_the_configuration_page():
 )
 def test_documented_columns_are_those_that_are_written(heading, columns):
     assert listed_columns(heading) == list(columns)
+
+
+def code_lines(page: Path) -> list[str]:
+    """Lines of a page's blocks that hold what people type, not what they get."""
+    fences = re.split(r"^```(.*)$", read(page), flags=re.MULTILINE)  # text, kind, code, "", ...
+    blocks = [
+        code
+        for kind, code in zip(fences[1::4], fences[2::4], strict=True)
+        if kind.strip() in ("", "console", "bash")
+    ]
+    return "".join(blocks).replace("\\\n", " ").splitlines()
+
+
+def commands_on(page: Path) -> list[str]:
+    """Every command line of crosspatch in a page; usage lines and --help are left out."""
+    typed = [
+        line.strip().removeprefix("$ ").removeprefix(".venv/bin/") for line in code_lines(page)
+    ]
+    wanted = [line.partition("   #")[0].strip() for line in typed if line.startswith("crosspatch ")]
+    return [line for line in wanted if not re.search(r"[A-Z]{4,}|--help|\.\.\.", line)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_commands_in_pages_are_understood(page):
+    app = build_app()
+    for line in commands_on(page):
+        app.parse_args(shlex.split(line)[1:], print_error=False, exit_on_error=False)
+
+
+def test_configurations_named_in_pages_exist():
+    named = {name for page in PAGES for name in re.findall(r"configs/[\w/-]+\.toml", read(page))}
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_pages_hold_many_commands():
+    lines = [line for page in PAGES for line in commands_on(page)]
+    assert len(lines) >= 25
+    assert {line.split()[1] for line in lines} >= {
+        "consensus", "demo", "evaluate", "import", "info", "predict", "prepare", "train",
+    }  # fmt: skip
 
 
 def anchor(heading: str) -> str:
