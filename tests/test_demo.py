@@ -40,6 +40,7 @@ def done(tmp_path_factory):
         return page, heard
 
 
+@pytest.mark.slow
 def test_every_stage_leaves_its_part(done):
     page, _ = done
     out = page.parent
@@ -54,6 +55,7 @@ def test_every_stage_leaves_its_part(done):
     assert {"kelp-new-000-0"} < {row["name"] for row in rows}
 
 
+@pytest.mark.slow
 def test_the_page_says_that_it_is_generated_and_one_seed_on_one_machine(done):
     html = done[0].read_text(encoding="utf-8")
     notice = re.search(r'<p class="notice"[^>]*>(.*?)</p>', html, re.DOTALL)[1]
@@ -63,6 +65,7 @@ def test_the_page_says_that_it_is_generated_and_one_seed_on_one_machine(done):
     assert "quick" in notice
 
 
+@pytest.mark.slow
 def test_the_page_shows_every_stage_with_its_pictures(done):
     html = done[0].read_text(encoding="utf-8")
     headings = re.findall(r"<h2>(.*?)</h2>", html)
@@ -73,6 +76,7 @@ def test_the_page_shows_every_stage_with_its_pictures(done):
     assert all(name in html for name, _ in STAGES)
 
 
+@pytest.mark.slow
 def test_the_mask_of_the_page_is_the_one_in_the_predictions_folder(done):
     out = done[0].parent
     here = journey.Journey(out, quick=True, seed=0)
@@ -83,12 +87,14 @@ def test_the_mask_of_the_page_is_the_one_in_the_predictions_folder(done):
     assert (masks[row["name"]] == 1).mean() == pytest.approx(float(row["foreground"]), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_progress_is_heard_from_every_workflow(done):
     said = " ".join(what for what, _, _ in done[1])
     for word in ("generating kelp", "training", "scoring", "images"):
         assert word in said
 
 
+@pytest.mark.slow
 def test_a_finished_demo_is_not_done_again(done):
     page, _ = done
     before = {
@@ -102,6 +108,7 @@ def test_a_finished_demo_is_not_done_again(done):
     assert page.read_bytes() == first
 
 
+@pytest.mark.slow
 def test_a_stopped_demo_goes_on_where_it_was(tmp_path, monkeypatch):
     stages = room.STAGES
 
@@ -120,6 +127,7 @@ def test_a_stopped_demo_goes_on_where_it_was(tmp_path, monkeypatch):
     assert made == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wish", [{"quick": True, "seed": 1}, {"quick": False, "seed": 0}])
 def test_another_demo_in_the_folder_is_refused_and_left_alone(done, wish):
     before = (done[0].parent / "demo.toml").read_bytes()

@@ -60,12 +60,14 @@ def test_the_tour_goes_from_checking_to_masks():
     assert [words[1] for words in tour()] == ["info", "prepare", "train", "evaluate", "predict"]
 
 
+@pytest.mark.slow
 def test_the_tour_ends_in_a_mask_for_every_image(toured):
     images = {path.stem for path in (toured / "lakes/images").iterdir()}
     assert {path.stem for path in (toured / "maps/masks").iterdir()} == images
     assert (toured / "scores.csv").read_text(encoding="utf-8").count("\n") >= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "file",
     ["lakes/dataset.toml", "lakes-crops/crops.toml", "runs/lakes/run.toml",
@@ -76,6 +78,7 @@ def test_every_key_of_every_folder_is_documented(toured, file):
     assert undocumented == set()
 
 
+@pytest.mark.slow
 def test_every_key_of_the_metrics_is_documented(toured):
     lines = (toured / "runs/lakes/metrics.jsonl").read_text(encoding="utf-8").splitlines()
     assert set(json.loads(lines[-1])) == documented("metrics.jsonl")

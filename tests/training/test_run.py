@@ -80,6 +80,7 @@ def test_labels_spent_hold_training_and_validation_but_never_test(straight, disc
     assert len(spent) == 14
 
 
+@pytest.mark.slow
 def test_the_loss_falls(disc_crops, tmp_path):
     settings = load_settings(None, {**SMALL, "training": {**SMALL["training"], "steps": 120}})
     run = train(disc_crops, out=tmp_path / "run", config=settings)
@@ -213,6 +214,7 @@ def test_two_processes_do_not_train_one_run(straight, monkeypatch):
         resume(straight)
 
 
+@pytest.mark.slow
 def test_a_discriminator_that_wins_is_flagged_within_an_epoch(disc_crops, tmp_path):
     """A generator that stands still cannot answer: the discriminator soon is never in doubt."""
     settings = load_settings(

@@ -113,6 +113,7 @@ def test_a_source_of_a_source_is_not_forgotten(disc_crops, tmp_path, built):
     assert run.table["provenance"]["source_licence"] == "CC0"
 
 
+@pytest.mark.slow
 def test_runs_are_sources_too(disc_crops, tmp_path):
     first = train(
         disc_crops, out=tmp_path / "first",

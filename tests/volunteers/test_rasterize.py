@@ -140,6 +140,7 @@ def test_a_flat_array_is_refused():
         fill([np.zeros(6)], (3, 3))
 
 
+@pytest.mark.slow
 @settings(max_examples=1500, deadline=None)
 @given(st.integers(0, 2**32), st.integers(3, 60), st.integers(1, 60), st.integers(1, 60))
 def test_equal_to_rasterio_and_skimage_on_random_simple_outlines(seed, points, height, width):
