@@ -145,7 +145,7 @@ class VolunteerAgreement:
     outlier: bool
 
 
-@dataclass
+@dataclass(slots=True)
 class _Sums:
     """What one volunteer's subjects add up to; the means are taken at the end."""
 
