@@ -189,8 +189,10 @@ def test_processes_make_the_same_folder(export, tmp_path):
     ("settings", "error", "message"),
     [
         ({"images": "photos", "size": (4, 4)}, SettingsError, "not both"),
-        ({"size": (0, 4)}, SettingsError, "width and height"),
-        ({"size": (10**6, 10**6)}, SettingsError, "width and height"),
+        ({"size": (0, 4)}, SettingsError, "WIDTHxHEIGHT"),
+        ({"size": (10**6, 10**6)}, SettingsError, "WIDTHxHEIGHT"),
+        ({"size": "640"}, SettingsError, "WIDTHxHEIGHT"),
+        ({"size": "axb"}, SettingsError, "WIDTHxHEIGHT"),
         ({"repeats": "some"}, SettingsError, "first, last or all"),
         ({"repeats": "all", "method": "staple"}, SettingsError, "one vote a volunteer"),
         ({"blank_answer": "No"}, SettingsError, "TASK=ANSWER"),

@@ -1,6 +1,5 @@
 """``crosspatch consensus``."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -94,7 +93,7 @@ def consensus(
             subjects=subjects,
             workflows=workflows,
             images=images,
-            size=None if size is None else _size(size),
+            size=size,
             workflow=workflow,
             workflow_version=workflow_version,
             task=task,
@@ -117,11 +116,3 @@ def consensus(
         "said": list(dataset.said),
     }
     say(output, result, [*dataset.said, f"{dataset.path}: look at contact_sheet.png first"])
-
-
-def _size(text: str) -> tuple[int, int]:
-    """Read WIDTHxHEIGHT."""
-    found = re.fullmatch(r"(\d{1,6})\s*[xX×]\s*(\d{1,6})", text.strip())
-    if found is None:
-        raise SettingsError(f"a size is WIDTHxHEIGHT, such as 640x480, not {text!r}")
-    return int(found[1]), int(found[2])

@@ -1,6 +1,7 @@
 """``crosspatch consensus``: a Zooniverse export in, a data set of consensus masks out."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -44,9 +45,9 @@ def consensus(
     subjects: PathLike | None = None,
     workflows: PathLike | None = None,
     images: PathLike | None = None,
-    size: tuple[int, int] | None = None,
+    size: tuple[int, int] | str | None = None,
     workflow: str | int | None = None,
-    workflow_version: str | None = None,
+    workflow_version: str | int | None = None,
     task: str | None = None,
     tools: Sequence[int] | None = None,
     frame: int | None = 0,
@@ -70,8 +71,8 @@ def consensus(
     subjects, workflows : the project's other two exports: names of image files; tools and labels
     images : folder of science images, found by subject id or by a file name in the metadata; their
         sizes are the masks' sizes, and they are copied into the data set
-    size : (width, height) in pixels of all masks, where there are no images; by itself a mask has
-        the size of the image that volunteers saw
+    size : (width, height) or "WIDTHxHEIGHT" in pixels of all masks, where there are no images; by
+        itself a mask has the size of the image that volunteers saw
     workflow : which one; by itself the one with most classifications
     workflow_version : "11" for any 11.x, or "11.14"; by itself all
     task, tools : only this task; only the tools at these positions, from 0
@@ -105,17 +106,18 @@ def consensus(
     """
     choice = Choice(
         workflow=None if workflow is None else str(workflow),
-        version=workflow_version,
+        version=None if workflow_version is None else str(workflow_version),
         task=task,
         tools=None if tools is None else frozenset(tools),
         frame=frame,
         blank_answer=_blank_answer(blank_answer),
     )
     rule = Rule(method, threshold, at_least)
+    grid = None if size is None else _grid(size)
     _check(rule, repeats, images, size)
     refuse_existing(out, overwrite=overwrite)
     frames = Frames(
-        size=None if size is None else (size[1], size[0]),
+        size=grid,
         images=None if images is None else _files_in(images),
         locations={} if subjects is None else read_locations(Path(subjects)),
     )
@@ -152,7 +154,9 @@ def consensus(
     return Dataset.open(out, seed=seed)
 
 
-def _check(rule: Rule, repeats: str, images: PathLike | None, size: tuple[int, int] | None) -> None:
+def _check(
+    rule: Rule, repeats: str, images: PathLike | None, size: tuple[int, int] | str | None
+) -> None:
     """Refuse settings that contradict each other."""
     if repeats not in ("first", "last", "all"):
         raise SettingsError(f"repeats is first, last or all, not {repeats!r}")
@@ -162,10 +166,18 @@ def _check(rule: Rule, repeats: str, images: PathLike | None, size: tuple[int, i
         )
     if size is not None and images is not None:
         raise SettingsError("give a size or images, not both: images have their own sizes")
-    if size is not None and not (
-        len(size) == 2 and min(size) >= 1 and size[0] * size[1] <= imagery.MAX_PIXELS
-    ):
-        raise SettingsError(f"a size is width and height in pixels, not {size}")
+
+
+def _grid(size: tuple[int, int] | str) -> tuple[int, int]:
+    """Return the (H, W) of a size given as width and height."""
+    sides = re.split("[xX×]", size) if isinstance(size, str) else list(size)
+    try:
+        width, height = (int(side) for side in sides)
+    except ValueError:
+        width, height = 0, 0
+    if min(width, height) < 1 or width * height > imagery.MAX_PIXELS:
+        raise SettingsError(f"a size is WIDTHxHEIGHT in pixels, such as 640x480, not {size!r}")
+    return height, width
 
 
 def _blank_answer(text: str | None) -> tuple[str, str] | None:
