@@ -2,10 +2,14 @@
 
 import json
 
+import msgspec
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import exports
-from crosspatch.volunteers.ballots import Choice
+from crosspatch.volunteers.ballots import Ballot, Choice
 from crosspatch.volunteers.panoptes import BallotReader
 from crosspatch.volunteers.rows import BrokenRow, Row
 from crosspatch.volunteers.tables import Tool, ToolTable
@@ -323,3 +327,59 @@ def test_hostile_names_stay_printable():
     assert "\\ud83d" in json.dumps(odd)
     ballot, _ = read(row)
     assert ballot.sources[0][0] == "?"
+
+
+NUMBERS = st.floats() | st.floats(-50, 50) | st.integers(-50, 50) | st.just(10**30)
+JSON = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.sampled_from(["", "T0", "1.5", "\ud800"]),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["x", "y", "task", "value", "retired"]), inner, max_size=4
+        )
+    ),
+    max_leaves=8,
+)
+FIELDS = [
+    "points", "pathX", "pathY", "x", "y", "x1", "r", "rx", "ry", "width", "height", "angle",
+    "x_center", "y_center", "frame", "closed", "path", "tool_label", "tool", "toolIndex",
+]  # fmt: skip
+NEAR = st.floats(-5, 30)
+POINTS = st.lists(st.fixed_dictionaries({"x": NEAR, "y": NEAR}), max_size=6)
+ANY_MARK = st.dictionaries(
+    st.sampled_from(FIELDS), JSON | NEAR | POINTS | st.lists(NEAR, max_size=6)
+)
+KINDS = st.sampled_from(["freehandLine", "bezier", "circle", "ellipse", "rotateRectangle", "path"])
+LIKELY_MARK = st.builds(
+    lambda tool, mark: {**mark, "toolType": tool},
+    KINDS,
+    st.dictionaries(st.sampled_from(FIELDS), NEAR | POINTS),
+)
+MARK = ANY_MARK | LIKELY_MARK
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.just([]) | st.lists(MARK, max_size=4),
+    JSON,
+    st.fixed_dictionaries({"subject_dimensions": JSON, "subject_selection_state": JSON}) | JSON,
+    st.fixed_dictionaries({"7": JSON}) | JSON,
+)
+def test_whatever_the_cells_hold_the_books_balance(marks, other, metadata, data):
+    annotations = [{"task": "T0", "value": marks}, {"task": "T1", "value": other}]
+    row = exports.row() | {
+        "annotations": json.dumps(annotations),
+        "metadata": json.dumps(metadata),
+        "subject_data": json.dumps(data),
+    }
+    reader = BallotReader(COLUMNS, Choice(blank_answer=("T1", "No")))
+    ballot = reader.read(Row(2, [row[name] for name in COLUMNS]))
+    rejected = reader.found.tally.marks_rejected.total()
+    if ballot is None:
+        assert reader.found.tally.balanced
+        return
+    kept = sum(len(marks) for _, marks, _ in ballot.sources)
+    assert kept + rejected == reader.found.tally.marks_read
+    again = msgspec.msgpack.decode(msgspec.msgpack.encode(ballot), type=Ballot)
+    assert again == ballot
+    assert all(np.isfinite(outline).all() for outline in again.outlines())
