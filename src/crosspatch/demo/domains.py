@@ -41,6 +41,8 @@ def make_domains(journey: Journey) -> Section:
             "shapes in its own way: jointed skeletons, thrown circles, level sets of random "
             "fields. Subjects come in scenes that share a style, and scenes are never divided "
             "between training and test.",
+            "The kelp was made hard enough that no threshold finds it, and easy enough for a small "
+            "network to learn in minutes. Nothing was done to make one domain help another.",
         ]
     )
     blocks: list[Block] = [words, Gallery(strips, "Outlines and tint: the mask. Hatched: ignored.")]

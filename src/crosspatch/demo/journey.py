@@ -83,8 +83,8 @@ class Journey:
         return Run.open(self.folder / "runs" / "kelp")
 
     def keep_picture(self, name: str, picture: Picture) -> None:
-        """Keep a picture (H, W, 3) uint8 in ``pictures/``."""
-        write_bytes(self.folder / "pictures" / f"{name}.png", to_png_bytes(picture))
+        """Keep a picture (H, W, 3) uint8 in ``pictures/``, small enough for a README."""
+        write_bytes(self.folder / "pictures" / f"{name}.png", to_png_bytes(picture, colours=256))
 
     def keep_note(self) -> None:
         """Write down which demo this is and how far it came."""

@@ -143,6 +143,6 @@ def _keep_first_look(journey: Journey, strips: Sequence[Strip]) -> None:
         [picture for _, picture in tiles],
         [caption for caption, _ in tiles],
         columns=len(strips[0].tiles) if strips else 1,
-        cell=192,
+        cell=176,
     )
     journey.keep_picture("first-look", sheet)

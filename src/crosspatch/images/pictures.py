@@ -192,10 +192,13 @@ def contact_sheet(
     return np.asarray(sheet)
 
 
-def to_png_bytes(picture: Picture) -> bytes:
-    """Encode a picture (H, W, 3) uint8 as PNG."""
+def to_png_bytes(picture: Picture, *, colours: int | None = None) -> bytes:
+    """Encode a picture (H, W, 3) uint8 as PNG; in so many ``colours`` (to 256) as a smaller one."""
+    drawn = PillowImage.fromarray(np.ascontiguousarray(picture))
+    if colours is not None:
+        drawn = drawn.quantize(colours)
     buffer = io.BytesIO()
-    PillowImage.fromarray(np.ascontiguousarray(picture)).save(buffer, "PNG")
+    drawn.save(buffer, "PNG")
     return buffer.getvalue()
 
 

@@ -23,10 +23,9 @@ _FULL_SCALE = 0.4  # reflectance that becomes 255
 _DEEP = (0.040, 0.034, 0.018, 0.010)
 _SHALLOW = (0.055, 0.080, 0.040, 0.014)
 _SEDIMENT = (0.060, 0.085, 0.085, 0.040)
-_BLOOM = (0.029, 0.054, 0.027, 0.150)
+_BLOOM = (0.030, 0.062, 0.028, 0.070)
 _KELP = (0.026, 0.048, 0.030, 0.270)
 _FOREST = (0.026, 0.046, 0.032, 0.260)
-_MARSH = (0.032, 0.044, 0.026, 0.120)
 _GRASS = (0.062, 0.092, 0.098, 0.250)
 _BARE = (0.105, 0.140, 0.185, 0.255)
 _SAND = (0.200, 0.245, 0.285, 0.330)
@@ -63,7 +62,7 @@ def style(rng: np.random.Generator) -> Style:
         turbid=rng.uniform(0.0, 1.0),
         vigour=rng.uniform(0.55, 1.0),
         bed_depth=rng.uniform(0.35, 0.6),
-        bloom=rng.choice([0.0, rng.uniform(0.5, 1.0), rng.uniform(0.5, 1.0)]),
+        bloom=rng.choice([0.0, rng.uniform(0.5, 1.0)]),
         haze=rng.uniform(0.0, 1.0),
         glint=rng.choice([0.0, rng.uniform(0.3, 1.0)]),
         clouds=rng.choice([0.0, 0.0, rng.uniform(0.4, 1.0)]),
@@ -143,7 +142,7 @@ def _bed(scene: Style, ground: Floats, rng: np.random.Generator) -> NDArray[np.b
 def _canopy(scene: Style, bed: NDArray[np.bool_], rng: np.random.Generator) -> Floats:
     """Share of each pixel that fronds cover, (H, W) in [0, 1]: clumps with water between them."""
     inner = np.minimum(ndimage.distance_transform_edt(np.pad(bed, 1))[1:-1, 1:-1] / 4.0, 1.0)
-    clumps = 0.45 + 0.5 * _field(rng, bed.shape, 0.55)
+    clumps = 0.38 + 0.48 * _field(rng, bed.shape, 0.75)
     cover = np.clip(clumps, 0.03, 1.0) * (0.35 + 0.65 * inner) * scene.vigour
     drift = np.clip(_field(rng, bed.shape, 0.7) - 2.6, 0, 0.4)  # loose fronds, outlined by nobody
     return np.asarray(np.where(bed, cover, drift))
@@ -164,8 +163,11 @@ def _land(scene: Style, ground: Floats, rng: np.random.Generator) -> Floats:
     lit = np.cos(scene.sun) * fall_col + np.sin(scene.sun) * fall_row
     grain = 1 + 0.10 * _field(rng, shape, 0.3)
     land = land * np.clip(0.85 + 1.1 * lit, 0.25, 1.4)
-    wet = np.clip(2.0 * _field(rng, shape, 1.3) - 1.2 - ground, 0, 1)  # marshes hold open water
-    return np.asarray(_mix(land, _MARSH, wet) * (grain + 0.3 * wet * _field(rng, shape, 0.6)))
+    # Marshes are water and plants mixed as finely as a canopy is: only the land around tells.
+    tufts = np.clip(0.38 + 0.4 * _field(rng, shape, 0.75), 0, 1)
+    marsh = _mix(np.broadcast_to(np.array(_DEEP)[:, None, None], (4, *shape)), _FOREST, tufts)
+    wet = np.clip(2.0 * _field(rng, shape, 1.3) - 0.9 - ground, 0, 1)
+    return np.asarray(land * grain * (1 - wet) + marsh * wet)
 
 
 def _water(scene: Style, ground: Floats, rng: np.random.Generator) -> Floats:
