@@ -24,7 +24,8 @@ class VolunteerSettings:
     """How a crowd draws.
 
     The defaults follow real Floating Forests volunteers (docs/results/consensus says how and how
-    well). Chances are in [0, 1]; lengths are shares of sqrt(H W).
+    well); only ``blank`` and ``anonymous`` are assumed. Chances are in [0, 1]; lengths are shares
+    of sqrt(H W).
 
     Attributes
     ----------
@@ -38,24 +39,24 @@ class VolunteerSettings:
     blank : chance to submit nothing at all
     sloppy : share of people who are sloppy
     sloppiness : their lengths, and their inventions, are so many times as large
-    shared : correlation of what two people see: what they miss, invent, or leave blank; 0 each
-        their own, 1 all the same
+    shared : correlation of what two people overlook, and share of the inventions that come from
+        places that mislead everybody; 0 each their own, 1 all the same
     shared_edge : correlation of where two people put the edge of a thing that both see
     anonymous : share of people who are not logged in
     """
 
-    outward: float = 0.004
-    outward_spread: float = 0.004
-    grouping: float = 0.01
-    jitter: float = 0.006
-    smoothing: float = 0.01
-    missed: float = 0.2
-    invented: float = 0.5
+    outward: float = 0.0016
+    outward_spread: float = 0.0037
+    grouping: float = 0.0142
+    jitter: float = 0.0037
+    smoothing: float = 0.008
+    missed: float = 0.0264
+    invented: float = 0.14
     blank: float = 0.02
-    sloppy: float = 0.15
+    sloppy: float = 0.31
     sloppiness: float = 3.0
-    shared: float = 0.4
-    shared_edge: float = 0.4
+    shared: float = 0.82
+    shared_edge: float = 0.1
     anonymous: float = 0.3
 
     def __post_init__(self) -> None:
@@ -100,18 +101,17 @@ class _Field:
 
 @dataclass(frozen=True)
 class Errors:
-    """What misleads: three surfaces and one number, either shared or one person's own."""
+    """What misleads, as surfaces over a picture: shared by all, or one person's own."""
 
     rows: _Field
     columns: _Field
     sight: _Field
-    mood: float
 
     @classmethod
     def draw(cls, random: np.random.Generator, shape: tuple[int, int]) -> "Errors":
         """Draw new ones for a picture of (H, W)."""
         rows, columns, sight = (_Field(random, shape) for _ in range(3))
-        return cls(rows, columns, sight, mood=float(random.standard_normal()))
+        return cls(rows, columns, sight)
 
 
 class Scene:
@@ -160,7 +160,7 @@ class Hand:
 
     def draw(self, decoys: list[Outline]) -> Iterator[Outline]:
         """Yield the outlines: none for a blank."""
-        if self._mix(self.shared.mood, self.own.mood) < _quantile(self.settings.blank):
+        if self.random.random() < self.settings.blank:
             return
         for outline in self._seen():
             yield self._waver(outline)
@@ -169,21 +169,20 @@ class Hand:
             common = decoys[self.random.integers(len(decoys))]
             yield self._waver(common if misled else decoy(self.random, self.scene))
 
-    def _mix(self, shared: float, own: float) -> float:
-        """Add shared and own errors so that those of two people correlate by ``shared``."""
-        rho = self.settings.shared
-        return math.sqrt(rho) * shared + math.sqrt(1 - rho) * own
-
     def _seen(self) -> Iterator[Outline]:
         """Yield the objects as this person groups them, but for those passed over."""
         gap, outward = self.settings.grouping * self.scale, self.person.outward * self.scale
         for outline in self.scene.around(gap, outward):
             diameter = 2 * math.sqrt(_area(outline) / math.pi) / self.scene.side
-            chance = self.settings.missed ** (diameter / _OBJECT / self.person.scale**0.5)
-            centre = outline.mean(axis=0, keepdims=True)
-            sight = self._mix(self.shared.sight.at(centre)[0], self.own.sight.at(centre)[0])
-            if sight >= _quantile(chance):
+            chance = self.settings.missed ** math.sqrt(diameter / _OBJECT / self.person.scale)
+            if self._sight(outline.mean(axis=0, keepdims=True)) >= _quantile(chance):
                 yield outline
+
+    def _sight(self, place: Outline) -> float:
+        """Return how well this person sees at a place, standard normal over all pictures."""
+        rho = self.settings.shared
+        shared, own = self.shared.sight.at(place)[0], self.own.sight.at(place)[0]
+        return float(math.sqrt(rho) * shared + math.sqrt(1 - rho) * own)
 
     def _waver(self, outline: Outline) -> Outline:
         """Redraw an outline by hand: corners cut, points astray."""
