@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crosspatch import images
 from crosspatch.crops import Crops, pack, recipe
 from crosspatch.crops import writing as writing_module
 from crosspatch.crops.threads import in_order
@@ -157,6 +158,61 @@ class TestStatistics:
         moments.add(np.full((1, 5, 5), value))
         moments.add(np.full((1, 7, 3), value))
         assert moments.result() == ([value], [1.0])
+
+
+class TestNoData:
+    """A pixel that the file says holds nothing is not trained on and moves no statistic."""
+
+    NODATA = 60000
+    HERE = images.Georeference("", (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), float(NODATA))
+
+    @pytest.fixture
+    def coast(self, tmp_path):
+        """Two subjects of two bands; the left third of the second is empty."""
+        pytest.importorskip("rasterio")
+        for number, name in enumerate("ab"):
+            pixels = noise(number, (2, 16, 18), np.uint16)
+            if name == "b":
+                pixels[:, :, :6] = self.NODATA
+                pixels[0, :, 7] = self.NODATA  # one band alone may hold this value
+            (tmp_path / "d/images").mkdir(parents=True, exist_ok=True)
+            images.write_image(tmp_path / f"d/images/{name}.tif", pixels, georeference=self.HERE)
+            save(tmp_path / f"d/masks/{name}.png", half(16, 18))
+        write_splits(tmp_path / "d", [("a", "train", "a"), ("b", "train", "b")])
+        return tmp_path / "d"
+
+    def test_its_mask_is_ignored_and_its_value_the_mean_of_the_rest(self, coast):
+        crops = packed(coast)
+        image, mask = crops.images[2], crops.masks[2]  # the first of b, columns 0 to 15
+        assert (mask[:, :6] == 255).all()
+        assert np.array_equal(mask[:, 6:], half(16, 18)[:, 6:16])
+        seen = noise(1, (2, 16, 18), np.uint16)[:, :, 6:].astype(float)
+        seen[0, :, 1] = self.NODATA
+        for channel in (0, 1):
+            assert set(image[channel, :, :6].ravel()) == {round(seen[channel].mean())}
+
+    def test_statistics_are_of_valid_pixels_alone(self, coast):
+        mean, std = packed(coast).statistics
+        seen = noise(1, (2, 16, 18), np.uint16)[:, :, 6:].astype(float)
+        seen[0, :, 1] = self.NODATA
+        whole = noise(0, (2, 16, 18), np.uint16).astype(float)
+        values = np.concatenate([whole.reshape(2, -1), seen.reshape(2, -1)], axis=1)
+        assert mean == pytest.approx(values.mean(axis=1), rel=1e-12)
+        assert std == pytest.approx(values.std(axis=1), rel=1e-12)
+
+    def test_it_does_not_bleed_into_its_neighbours_when_resized(self, coast):
+        crops = packed(coast, chosen=recipe("coco-person", size=7))
+        assert crops.images[1][1].max() < 250
+        assert crops.statistics[0][1] < 250
+        assert (crops.masks[1][:, 0] == 255).all()
+        assert not (crops.masks[1][:, -1] == 255).any()
+
+    def test_an_image_of_nothing_is_skipped(self, coast):
+        empty = np.full((2, 16, 18), self.NODATA, dtype=np.uint16)
+        images.write_image(coast / "images/b.tif", empty, georeference=self.HERE)
+        crops = packed(coast)
+        assert [one.subject for one in crops.skipped] == ["b"]
+        assert "holds no data" in crops.skipped[0].why
 
 
 class TestSkipping:

@@ -11,7 +11,6 @@ from crosspatch.models.generator import Generator
 from crosspatch.prediction.scene import (
     check_units,
     choose_channels,
-    holds_data,
     predict_probability,
     to_mask,
 )
@@ -168,13 +167,6 @@ def test_a_mask_holds_the_threshold_itself():
     probability = np.array([[0.4, 0.5, 0.6, np.nan]], dtype=np.float32)
     assert to_mask(probability).tolist() == [[0, 1, 1, 255]]
     assert to_mask(probability, 0.55).tolist() == [[0, 0, 1, 255]]
-
-
-def test_whole_numbers_hold_data_unless_all_channels_say_otherwise():
-    pixels = np.array([[[0, 0, 7]], [[0, 3, 0]]], dtype=np.int16)
-    assert holds_data(pixels).tolist() == [[True, True, True]]
-    assert holds_data(pixels, nodata=0).tolist() == [[False, True, True]]
-    assert holds_data(pixels, nodata=float("nan")).tolist() == [[True, True, True]]
 
 
 class TestChannels:

@@ -7,14 +7,18 @@ same with any number of workers, and memory holds a few subjects, never the data
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from crosspatch.crops.packed import Crops, Skipped
 from crosspatch.crops.planning import Job, channel_names, make_plan, of_one_kind
 from crosspatch.crops.recipes import Recipe
 from crosspatch.crops.threads import cores, in_order
 from crosspatch.crops.writing import Cut, PackWriter
-from crosspatch.dataset import Dataset
-from crosspatch.dataset.check import Kind, same_size, unlike
+from crosspatch.dataset import Dataset, read_pair
+from crosspatch.dataset.check import Kind, unlike
 from crosspatch.dataset.folder import content_of
 from crosspatch.errors import InputError
 from crosspatch.files import PathLike, new_folder, refuse_existing
@@ -104,20 +108,35 @@ def _already_there(out: Path, fingerprint: str) -> Crops | None:
 def _cut(job: Job, recipe: Recipe, kind: Kind) -> Cut | Skipped:
     """Decode and resize one subject, or say why it cannot be used."""
     try:
-        pixels = job.dataset.read_image(job.subject).pixels
-        mask = job.dataset.read_mask(job.subject)
+        image, mask = read_pair(job.dataset, job.subject)
     except InputError as error:
         return Skipped(job.name, str(error))
-    shape = (pixels.shape[1], pixels.shape[2])
-    if other := same_size(shape, mask.shape):
-        return Skipped(job.name, f"{job.subject.mask}: {other}")
+    pixels, valid, shape = image.pixels, image.valid, (mask.shape[0], mask.shape[1])
     if other := unlike((pixels.shape[0], pixels.dtype), kind):
         return Skipped(job.name, f"{job.subject.image}: {other}")
+    if not valid.any():
+        return Skipped(job.name, f"{job.subject.image}: holds no data in any pixel")
     content = content_of(pixels)
+    pixels = _filled(pixels, valid)
     wanted = recipe.resize.shape(*shape)
     if wanted != shape:
         pixels, mask = resize_image(pixels, wanted), resize_mask(mask, wanted)
-    return Cut(pixels, mask, shape, content)
+        valid = resize_mask(valid.astype(np.uint8), wanted).astype(np.bool_)
+    return Cut(pixels, mask, valid, shape, content)
+
+
+def _filled(pixels: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
+    """Put the mean of what a channel shows where the image, (C, H, W), holds nothing.
+
+    The network sees no edge there, and resizing blends no outlandish value into its neighbours.
+    """
+    if valid.all():
+        return pixels
+    filled = pixels.copy()
+    for plane in filled:
+        mean = plane[valid].mean(dtype=np.float64)
+        plane[~valid] = np.rint(mean) if plane.dtype.kind in "ui" else mean
+    return filled
 
 
 def _refuse_nothing_to_train(writer: PackWriter, skipped: Sequence[Skipped]) -> None:

@@ -29,12 +29,14 @@ class Cut:
     Attributes
     ----------
     pixels, mask : (C, H, W) in the dtype of the pack, (H, W) uint8 of 0, 1, 255
+    valid : (H, W) bool, where the source holds data; statistics count nothing else
     shape : (height, width) of the source
     content : fingerprint of the source's decoded pixels
     """
 
     pixels: NDArray[Any]
     mask: NDArray[np.uint8]
+    valid: NDArray[np.bool_]
     shape: tuple[int, int]
     content: str
 
@@ -86,11 +88,15 @@ class Moments:
         self._mean = np.zeros(channels)
         self._squares = np.zeros(channels)  # sums of squared differences from the mean
 
-    def add(self, pixels: NDArray[Any]) -> None:
-        """Add all pixels of (C, H, W)."""
-        count = pixels[0].size
+    def add(self, pixels: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> None:
+        """Add all pixels of (C, H, W), or those where ``valid``, (H, W), holds."""
+        if valid is not None and valid.all():
+            valid = None
+        count = pixels[0].size if valid is None else int(np.count_nonzero(valid))
+        if count == 0:
+            return
         for channel, plane in enumerate(pixels):  # one plane at a time: float64 takes room
-            values = plane.astype(np.float64)
+            values = (plane if valid is None else plane[valid]).astype(np.float64)
             mean = values.mean()
             values -= mean
             squares = np.square(values, out=values).sum()
@@ -135,7 +141,7 @@ class PackWriter:
     def add(self, name: str, group: str, split: str, cut: Cut) -> None:
         """Cut a subject into crops and write them."""
         if split == "train":
-            self._moments.add(cut.pixels)
+            self._moments.add(cut.pixels, cut.valid)
         size = self._recipe.size
         height, width = cut.mask.shape
         scale = (height / cut.shape[0], width / cut.shape[1])

@@ -7,6 +7,7 @@ from crosspatch.dataset.check import check
 from crosspatch.dataset.folder import Dataset
 from crosspatch.dataset.index import Problem, Subject
 from crosspatch.dataset.masks import BACKGROUND, FOREGROUND, IGNORED, MaskValues
+from crosspatch.dataset.pair import read_pair
 from crosspatch.dataset.writer import DatasetWriter, new_dataset
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "Subject",
     "check",
     "new_dataset",
+    "read_pair",
 ]

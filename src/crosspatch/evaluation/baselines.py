@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crosspatch.dataset import Dataset, Subject
+from crosspatch.dataset import Dataset, Subject, read_pair
 from crosspatch.errors import InputError
-from crosspatch.evaluation.subjects import Method, read_pair
+from crosspatch.evaluation.subjects import Method
 from crosspatch.images import Image
 from crosspatch.metrics import IGNORED
 from crosspatch.progress import Progress, silent

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from crosspatch.dataset import Dataset, Subject
+from crosspatch.dataset import Dataset, Subject, read_pair
 from crosspatch.errors import InputError
 from crosspatch.evaluation.rows import SubjectScore, score_subject
 from crosspatch.evaluation.scores import MethodScores
@@ -19,7 +19,6 @@ from crosspatch.models.storage import Model
 from crosspatch.prediction.scene import (
     check_units,
     choose_channels,
-    holds_data,
     predict_probability,
 )
 from crosspatch.progress import Progress, silent
@@ -123,29 +122,6 @@ def refuse_training_subjects(
         for subject, entry in zip(dataset.labelled, everything, strict=True)
         if entry in trained
     )
-
-
-def read_pair(dataset: Dataset, subject: Subject) -> tuple[Image, NDArray[np.uint8]]:
-    """Read a subject to score or fit on: what the image does not show, the mask ignores.
-
-    Returns
-    -------
-    Image, and its mask (H, W) uint8 of 0, 1, 255
-
-    Raises
-    ------
-    InputError
-        One cannot be read, or their sizes differ.
-    """
-    image, mask = dataset.read_image(subject), dataset.read_mask(subject)
-    if image.pixels.shape[1:] != mask.shape:
-        height, width = image.pixels.shape[1:]
-        raise InputError(
-            f"{subject.mask}: is {mask.shape[0]} x {mask.shape[1]} pixels (height x width), but "
-            f"its image is {height} x {width}"
-        )
-    nodata = image.georeference.nodata if image.georeference else None
-    return image, np.where(holds_data(image.pixels, nodata), mask, np.uint8(IGNORED))
 
 
 def score_methods(

@@ -3,7 +3,7 @@
 Arrays are (C, H, W): channel, row, column. Masks are (H, W) of integers.
 """
 
-from crosspatch.images.image import MAX_PIXELS, SUFFIXES, Georeference, Header, Image
+from crosspatch.images.image import MAX_PIXELS, SUFFIXES, Georeference, Header, Image, holds_data
 from crosspatch.images.reading import find_images, read_header, read_image, read_mask
 from crosspatch.images.writing import write_image, write_mask
 
@@ -14,6 +14,7 @@ __all__ = [
     "Header",
     "Image",
     "find_images",
+    "holds_data",
     "read_header",
     "read_image",
     "read_mask",

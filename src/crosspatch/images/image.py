@@ -89,6 +89,35 @@ class Image:
     channel_names: tuple[str, ...] | None = None
     georeference: Georeference | None = None
 
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """Where the image holds data, (H, W) bool; see `holds_data`."""
+        nodata = self.georeference.nodata if self.georeference else None
+        return holds_data(self.pixels, nodata)
+
+
+def holds_data(pixels: NDPixels, nodata: float | None = None) -> NDArray[np.bool_]:
+    """Tell pixels that hold something from those that do not.
+
+    A pixel holds nothing where any channel is NaN or infinite, or where all channels have the
+    file's no-data value (GDAL's rule: one channel alone may have that value by right).
+
+    Parameters
+    ----------
+    pixels : (C, H, W) array
+    nodata : float, optional
+
+    Returns
+    -------
+    (H, W) bool array
+    """
+    valid: NDArray[np.bool_] = np.ones(pixels.shape[1:], dtype=np.bool_)
+    if pixels.dtype.kind == "f":
+        valid &= np.isfinite(pixels).all(axis=0)
+    if nodata is not None:
+        valid &= (pixels != nodata).any(axis=0)
+    return valid
+
 
 def check_claim(path: Path, header: Header, stored: int, capacity: int) -> None:
     """Refuse a header that asks for more than the program reads or its file can hold.

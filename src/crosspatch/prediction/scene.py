@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from crosspatch.errors import InputError, SettingsError
+from crosspatch.images import holds_data
 from crosspatch.images.resize import resize_image, resize_probability
 from crosspatch.models.facts import ModelFacts
 from crosspatch.models.runtime import autocast
@@ -52,7 +53,7 @@ def predict_probability(
     pixels : (C, H, W) array
         Channels in the model's order (see `choose_channels`), in the units of the training images.
     nodata : float, optional
-        Value of pixels that hold nothing; see `holds_data`.
+        Value of pixels that hold nothing; see `crosspatch.images.holds_data`.
     window : int, optional
         Side of a window, in pixels of the resized image; by itself the model's crop size.
     overlap : float
@@ -124,29 +125,6 @@ def _tensor(windows: Pixels) -> torch.Tensor:
     if windows.dtype in (np.uint8, np.int16, np.int32, np.float32):
         return torch.from_numpy(np.ascontiguousarray(windows))
     return torch.from_numpy(windows.astype(np.float32))
-
-
-def holds_data(pixels: Pixels, nodata: float | None = None) -> NDArray[np.bool_]:
-    """Tell pixels that hold something from those that do not.
-
-    A pixel holds nothing where any channel is NaN or infinite, or where all channels have the
-    file's no-data value (GDAL's rule: one channel alone may have that value by right).
-
-    Parameters
-    ----------
-    pixels : (C, H, W) array
-    nodata : float, optional
-
-    Returns
-    -------
-    (H, W) bool array
-    """
-    valid: NDArray[np.bool_] = np.ones(pixels.shape[1:], dtype=np.bool_)
-    if pixels.dtype.kind == "f":
-        valid &= np.isfinite(pixels).all(axis=0)
-    if nodata is not None:
-        valid &= (pixels != nodata).any(axis=0)
-    return valid
 
 
 def _filled(pixels: Pixels, valid: NDArray[np.bool_], facts: ModelFacts) -> Pixels:
