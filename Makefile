@@ -26,8 +26,8 @@ $(STAMP): $(LOCKED) pyproject.toml
 	$(PIP) check
 	touch $@
 
-demo: $(STAMP)  ## the whole journey on generated data; ends with a page in demo/
-	$(BIN)/crosspatch demo --out demo --overwrite
+demo: $(STAMP)  ## the whole journey on generated data; ends with the page demo/report.html
+	$(BIN)/crosspatch demo --out demo
 
 test: $(STAMP)  ## every test (at most 5 minutes on 2 cores)
 	$(PYTEST) -n 2 --dist worksteal
