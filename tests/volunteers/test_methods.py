@@ -101,7 +101,7 @@ def test_merging_what_was_learned_equals_learning_together():
         together.learn(rule, agreement, runs.patterns)
         apart[place % 2].learn(rule, agreement, runs.patterns)
     apart[0].merge(apart[1])
-    assert apart[0].ledger.rows() == together.ledger.rows()
+    assert list(apart[0].ledger.rows()) == list(together.ledger.rows())
     weights = together.ledger.weights(subjects[0][1])
     assert apart[0].ledger.weights(subjects[0][1]) == pytest.approx(weights)
 

@@ -5,8 +5,8 @@ and makes visible who draws unlike everyone else; nobody is removed because of i
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,7 +117,7 @@ def subject_agreement(
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class VolunteerAgreement:
     """One volunteer over all subjects: a row of the table of volunteers.
 
@@ -158,7 +158,6 @@ class _Sums:
     area: float = 0.0
     areas: int = 0
     judged: int = 0
-    outlier_on: list[str] = field(default_factory=list)
 
 
 class Ledger:
@@ -166,6 +165,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._sums: dict[str, _Sums] = defaultdict(_Sums)
+        self._outlier_on: dict[str, list[str]] = {}
 
     def add(self, one: SubjectAgreement) -> None:
         """Add the volunteers of one more subject."""
@@ -186,7 +186,11 @@ class Ledger:
                 sums.relatives += 1
             sums.judged += one.voters >= OUTLIER_VOTERS
             if odd[place]:
-                sums.outlier_on.append(one.subject)
+                self._outlier_on.setdefault(name, []).append(one.subject)
+
+    def __contains__(self, volunteer: str) -> bool:
+        """Whether somebody's vote was added."""
+        return volunteer in self._sums
 
     def merge(self, other: "Ledger") -> None:
         """Add what was added up over other subjects."""
@@ -194,11 +198,31 @@ class Ledger:
             mine = self._sums[name]
             for each in fields(_Sums):
                 setattr(mine, each.name, getattr(mine, each.name) + getattr(theirs, each.name))
+        for name, subjects in other._outlier_on.items():
+            self._outlier_on.setdefault(name, []).extend(subjects)
 
-    def rows(self) -> list[VolunteerAgreement]:
-        """Return what each volunteer did over all subjects, outliers first, then by name."""
-        rows = [_row(name, sums) for name, sums in self._sums.items()]
-        return sorted(rows, key=lambda row: (not row.outlier, -len(row.outlier_on), row.volunteer))
+    def rows(self) -> Iterator[VolunteerAgreement]:
+        """Yield what each volunteer did over all subjects, outliers first, then by name."""
+        odd = [self._row(name) for name in self._outlier_on]
+        odd.sort(key=lambda row: (not row.outlier, -len(row.outlier_on), row.volunteer))
+        yield from odd
+        for name in sorted(self._sums):
+            if name not in self._outlier_on:
+                yield self._row(name)
+
+    def _row(self, name: str) -> VolunteerAgreement:
+        sums, outlier_on = self._sums[name], tuple(self._outlier_on.get(name, ()))
+        return VolunteerAgreement(
+            volunteer=name,
+            subjects=sums.subjects,
+            compared=sums.compared,
+            dice=_mean(sums.dice, sums.compared),
+            relative=_mean(sums.relative, sums.relatives),
+            area=_mean(sums.area, sums.areas),
+            blanks=sums.blanks / sums.subjects,
+            outlier_on=outlier_on,
+            outlier=2 * len(outlier_on) > sums.judged,
+        )
 
     def weights(self, one: SubjectAgreement, *, usual: float = 1.0) -> Floats:
         """Weigh the volunteers of a subject that was added by what they did on all others, (V,).
@@ -222,26 +246,12 @@ def _ledger(subjects: Sequence[SubjectAgreement]) -> Ledger:
 
 def volunteer_table(subjects: Sequence[SubjectAgreement]) -> list[VolunteerAgreement]:
     """Gather what each volunteer did over all subjects, outliers first, then by name."""
-    return _ledger(subjects).rows()
+    return list(_ledger(subjects).rows())
 
 
 def _relative(one: SubjectAgreement, place: int) -> list[float]:
     """Agreement as a share of the subject's mean; nothing where nobody overlaps with anybody."""
     return [float(one.with_others[place]) / one.dice] if one.voters > 1 and one.dice > 0 else []
-
-
-def _row(name: str, sums: _Sums) -> VolunteerAgreement:
-    return VolunteerAgreement(
-        volunteer=name,
-        subjects=sums.subjects,
-        compared=sums.compared,
-        dice=_mean(sums.dice, sums.compared),
-        relative=_mean(sums.relative, sums.relatives),
-        area=_mean(sums.area, sums.areas),
-        blanks=sums.blanks / sums.subjects,
-        outlier_on=tuple(sums.outlier_on),
-        outlier=2 * len(sums.outlier_on) > sums.judged,
-    )
 
 
 def _mean(total: float, number: int) -> float:

@@ -2,14 +2,14 @@
 
 In an export the rows of a subject are scattered over the whole file, and the file may be larger
 than memory. So it is read once, block by block, and every row's ballot (a tenth to a half of the
-row) goes into one of up to 128 bucket files, chosen by its subject. Then a bucket, some 16 MB, is
-taken into memory at a time: it holds all the rows of its subjects. Memory follows the block and the
+row) goes into one of many bucket files, chosen by its subject. Then a bucket, some 8 MB, is taken
+into memory at a time: it holds all the rows of its subjects. Memory follows the block and the
 bucket and not the file; the disk needs about the size of the export for as long as the work runs.
 """
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -25,8 +25,8 @@ from crosspatch.volunteers.rows import Block, Header, blocks, read_block, read_h
 from crosspatch.volunteers.tables import ToolTable
 from crosspatch.volunteers.tally import Rejected
 
-_BUCKET_BYTES = 16 * 2**20
-_MOST_BUCKETS = 128  # all are open at once, and macOS allows 256 files
+_BUCKET_BYTES = 8 * 2**20
+_MOST_BUCKETS = 4096
 _BLOCKS_AT_ONCE = 4
 _LENGTH = struct.Struct("<I")
 
@@ -83,26 +83,30 @@ def gather(
     header = _header(export)
     size = export.stat().st_size
     number = min(max(1, -(-size // _BUCKET_BYTES)), _MOST_BUCKETS)
-    buckets = tuple(spill / f"{place:03}.bucket" for place in range(number))
+    buckets = tuple(spill / f"{place:04}.bucket" for place in range(number))
     found = Reading()
-    files = [bucket.open("wb") for bucket in buckets]
-    try:
-        with Parallel(n_jobs=workers) as pool:
-            pieces = blocks(export, header)
-            # A handful at a time: an endless queue of results would not have bounded memory.
-            while piece := list(islice(pieces, _BLOCKS_AT_ONCE * workers)):
-                work = (delayed(_read)(export, header, one, choice, tools, number) for one in piece)
-                for reading, spilled in pool(work):
-                    reject(reading.rejected)
-                    found.add(reading)
-                    for place, data in spilled.items():
-                        files[place].write(data)
-                progress("reading the export (MB)", piece[-1].stop // 2**20, size // 2**20)
-    finally:
-        for file in files:
-            file.close()
+    for bucket in buckets:
+        bucket.touch()
+    with Parallel(n_jobs=workers) as pool:
+        pieces = blocks(export, header)
+        # A handful at a time: an endless queue of results would not have bounded memory.
+        while piece := list(islice(pieces, _BLOCKS_AT_ONCE * workers)):
+            work = (delayed(_read)(export, header, one, choice, tools, number) for one in piece)
+            done = pool(work)
+            for reading, _ in done:
+                reject(reading.rejected)
+                found.add(reading)
+            _append(buckets, [spilled for _, spilled in done])
+            progress("reading the export (MB)", piece[-1].stop // 2**20, size // 2**20)
     workflow = _workflow(export, found, choice)
     return Gathered(buckets, found, workflow, _region_tasks(found, choice, workflow, tools))
+
+
+def _append(buckets: Sequence[Path], spilled: Sequence[dict[int, bytes]]) -> None:
+    """Add ballots to their buckets; none stays open, as systems allow some hundred files only."""
+    for place in sorted({place for one in spilled for place in one}):
+        with buckets[place].open("ab") as file:
+            file.writelines(one[place] for one in spilled if place in one)
 
 
 def _header(export: Path) -> Header:
@@ -176,5 +180,6 @@ def ballots_in(bucket: Path, only: str | None = None) -> Iterator[tuple[str, lis
         if only in (None, ballot.subject_id):
             subjects.setdefault(ballot.subject_id, []).append(ballot)
         at += length
+    del data
     for subject in sorted(subjects):
         yield subject, subjects.pop(subject)

@@ -4,7 +4,7 @@ import csv
 import io
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
 
@@ -38,20 +38,23 @@ def write_volunteers(path: Path, work: BucketWork, estimate: Estimate | None) ->
     if estimate is not None:
         pairs = zip(estimate.sensitivity.tolist(), estimate.specificity.tolist(), strict=True)
         rates = dict(zip(estimate.volunteers, pairs, strict=True))
+    _write(path, VOLUNTEER_COLUMNS, _volunteer_rows(work, rates))
+
+
+def _volunteer_rows(
+    work: BucketWork, rates: Mapping[str, tuple[float, float]]
+) -> Iterator[Sequence[object]]:
     none = (math.nan, math.nan)
-    listed = work.learned.ledger.rows()
-    rows: list[Sequence[object]] = [
-        (
+    for one in work.learned.ledger.rows():
+        yield (
             one.volunteer, one.subjects, work.repeats[one.volunteer], one.compared, one.dice,
             one.relative, one.area, one.blanks, one.outlier, ";".join(one.outlier_on),
             *rates.get(one.volunteer, none),
-        )
-        for one in listed
-    ]  # fmt: skip
-    for volunteer in sorted(set(work.repeats) - {one.volunteer for one in listed}):
-        nothing = (math.nan,) * 4
-        rows.append((volunteer, 0, work.repeats[volunteer], 0, *nothing, False, "", *none))
-    _write(path, VOLUNTEER_COLUMNS, rows)
+        )  # fmt: skip
+    for volunteer in sorted(work.repeats):
+        if volunteer not in work.learned.ledger:
+            nothing = (math.nan,) * 4
+            yield (volunteer, 0, work.repeats[volunteer], 0, *nothing, False, "", *none)
 
 
 def write_expert(folder: Path, report: ExpertReport) -> None:
