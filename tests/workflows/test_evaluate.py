@@ -135,6 +135,27 @@ class TestLeaks:
         assert len(evaluate(model, data).rows) == 6
 
 
+def test_what_prepare_rules_out_is_not_scored_but_listed(model, tmp_path):
+    path = kelp(tmp_path / "kelp")
+    save(path / "images/s1.png", np.zeros((3, 30, 47), np.uint8))
+    with (path / "splits.csv").open("a") as table:
+        table.write("s2,test,g2\n")
+    scores = evaluate(model, path)
+    assert [row.subject for row in scores.rows] == ["s3", "s5", "s6", "s7"]
+    assert [name for name, _ in scores.skipped] == ["s1", "s2"]
+    assert "several files" in scores.skipped[0][1]
+    assert "again" in scores.skipped[1][1]
+
+
+def test_baselines_are_not_fitted_on_a_copy_of_what_is_scored(model, tmp_path):
+    path = kelp(tmp_path / "kelp")
+    data = Dataset.open(path)
+    (path / "images/s1.tif").unlink()
+    save(path / "images/s1.png", data.read_image(data.in_split("train")[0]).pixels)
+    with pytest.raises(LeakError, match="'s0' and test subject 's1' are the same image"):
+        evaluate(model, path, baselines=True)
+
+
 def test_a_split_without_subjects_is_said_with_what_there_is(model, tmp_path):
     message = (
         r"no labelled subject in the split 'val' \(labelled subjects by split: test: 6, train: 2"

@@ -115,9 +115,22 @@ class Dataset:
         """The subjects that have none."""
         return tuple(subject for subject in self.subjects if subject.mask is None)
 
+    @cached_property
+    def ruled_out(self) -> dict[str, str]:
+        """Why subjects can be neither trained nor tested on, by name: two files, a bad row."""
+        return {
+            problem.subject: f"{problem.file}: {problem.what}"
+            for problem in self.problems
+            if problem.subject is not None and not problem.warning
+        }
+
     def in_split(self, split: str) -> tuple[Subject, ...]:
-        """Return the labelled subjects of one split ("train", "val" or "test")."""
-        return tuple(subject for subject in self.labelled if subject.split == split)
+        """Return the labelled subjects of one split ("train", "val" or "test") not ruled out."""
+        return tuple(
+            subject
+            for subject in self.labelled
+            if subject.split == split and subject.name not in self.ruled_out
+        )
 
     def read_image(self, subject: Subject) -> images.Image:
         """Read a subject's image: ``.pixels`` is (C, H, W) in the dtype of the file.

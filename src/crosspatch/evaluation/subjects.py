@@ -1,6 +1,6 @@
 """From subjects to scores: every method sees the same images, and is scored on the same pixels."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -64,12 +64,29 @@ def model_method(
     return Method("model", f"{model.path} ({labels})", predict, facts.threshold, said)
 
 
+def contents_of(dataset: Dataset, *, progress: Progress = silent) -> dict[str, str]:
+    """Fingerprint every labelled image of a data set, by subject; "" where it cannot be read."""
+
+    def content(subject: Subject) -> str:
+        try:
+            return dataset.content(subject)
+        except InputError:
+            return ""  # `score_methods` lists it
+
+    contents: dict[str, str] = {}
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(content, dataset.labelled)
+        for done, (subject, one) in enumerate(zip(dataset.labelled, found, strict=True), 1):
+            contents[subject.name] = one
+            progress("comparing with training", done, len(dataset.labelled))
+    return contents
+
+
 def refuse_training_subjects(
     dataset: Dataset,
     subjects: Sequence[Subject],
-    contents: Collection[str],
-    *,
-    progress: Progress = silent,
+    seen: Collection[str],
+    contents: Mapping[str, str],
 ) -> tuple[Subject, ...]:
     """Refuse to test on what a model was trained on.
 
@@ -81,9 +98,10 @@ def refuse_training_subjects(
     dataset : Dataset
     subjects : sequence of Subject
         Those to be scored.
-    contents : collection of str
+    seen : collection of str
         Content fingerprints of the training and validation subjects of the model and its sources.
-    progress : Progress
+    contents : mapping of str to str
+        Of this data set, by `contents_of`.
 
     Returns
     -------
@@ -95,33 +113,12 @@ def refuse_training_subjects(
     LeakError
         A subject to be scored is one of them, or shares a group with one.
     """
-
-    def content(subject: Subject) -> str:
-        try:
-            return dataset.content(subject)
-        except InputError:
-            return ""  # `score_methods` lists it
-
-    listed = []
-    with ThreadPoolExecutor() as pool:
-        for done, found in enumerate(pool.map(content, dataset.labelled), 1):
-            listed.append(found)
-            progress("comparing with training", done, len(dataset.labelled))
-    everything = [
-        (subject.name, subject.group, found)
-        for subject, found in zip(dataset.labelled, listed, strict=True)
-    ]
-    trained = {entry for entry in everything if entry[2] in contents}
-    names = {subject.name for subject in subjects}
+    trained = tuple(one for one in dataset.labelled if contents[one.name] in seen)
     check_leak(
-        [entry for entry in everything if entry in trained],
-        [entry for entry in everything if entry[0] in names],
+        [(one.name, one.group, contents[one.name]) for one in trained],
+        [(one.name, one.group, contents[one.name]) for one in subjects],
     )
-    return tuple(
-        subject
-        for subject, entry in zip(dataset.labelled, everything, strict=True)
-        if entry in trained
-    )
+    return trained
 
 
 def score_methods(

@@ -1,7 +1,7 @@
 """``crosspatch evaluate``: a model and a data set in, scores of whole subjects out."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from crosspatch.dataset import Dataset, Subject
 from crosspatch.errors import InputError
@@ -11,6 +11,8 @@ from crosspatch.evaluation.intervals import FEWEST_GROUPS
 from crosspatch.evaluation.scores import Scores
 from crosspatch.evaluation.subjects import (
     Method,
+    Skipped,
+    contents_of,
     model_method,
     refuse_training_subjects,
     score_methods,
@@ -80,7 +82,8 @@ def evaluate(
     subjects = dataset.in_split(split)
     if not subjects:
         raise InputError(_no_subjects(dataset, split))
-    trained = refuse_training_subjects(dataset, subjects, model.facts.seen, progress=progress)
+    contents = contents_of(dataset, progress=progress)
+    trained = refuse_training_subjects(dataset, subjects, model.facts.seen, contents)
     where = choose_device(device)
     keep_freed_memory()
     methods = [
@@ -88,14 +91,14 @@ def evaluate(
     ]
     if baselines:
         fitted = trained or (dataset.in_split("train") if split != "train" else ())
-        methods += _baselines(dataset, fitted, subjects, seed, progress)
-    scored, skipped = score_methods(dataset, subjects, methods, seed=seed, progress=progress)
+        methods += _baselines(dataset, fitted, subjects, contents, seed, progress)
+    scored, unreadable = score_methods(dataset, subjects, methods, seed=seed, progress=progress)
     scores = Scores(
         dataset=dataset.name,
         split=split,
         model=str(model.path),
         methods=scored,
-        skipped=skipped,
+        skipped=(*_ruled_out(dataset, split), *unreadable),
         said=(*dataset.said, *_said(model, dataset, subjects), *methods[0].said),
     )
     if out is not None:
@@ -107,21 +110,31 @@ def _baselines(
     dataset: Dataset,
     subjects: Sequence[Subject],
     scored: Sequence[Subject],
+    contents: Mapping[str, str],
     seed: int,
     progress: Progress,
 ) -> list[Method]:
-    """Fit both on some subjects, which must share no group with those to be scored."""
+    """Fit both on some subjects, which share no group and no content with those to be scored."""
     if not subjects:
         raise InputError(
             f"{dataset.path}: holds no training subject to fit the baselines on (split 'train')"
         )
     check_leak(
-        [(subject.name, subject.group, "") for subject in subjects],
-        [(subject.name, subject.group, "") for subject in scored],
+        [(subject.name, subject.group, contents[subject.name]) for subject in subjects],
+        [(subject.name, subject.group, contents[subject.name]) for subject in scored],
     )
     return [
         fit_threshold(dataset, subjects, progress=progress),
         fit_forest(dataset, subjects, seed=seed, progress=progress),
+    ]
+
+
+def _ruled_out(dataset: Dataset, split: str) -> list[Skipped]:
+    """List the subjects of a split that its names or rows rule out, as ``prepare`` does."""
+    return [
+        (subject.name, dataset.ruled_out[subject.name])
+        for subject in dataset.labelled
+        if subject.split == split and subject.name in dataset.ruled_out
     ]
 
 
