@@ -7,7 +7,7 @@ import pytest
 
 from crosspatch import Crops
 from crosspatch.cli import _COMMANDS, main
-from folders import make
+from folders import half, make, noise, save
 
 
 @pytest.fixture
@@ -88,6 +88,24 @@ def test_prepare_train_evaluate_predict_and_info_through_the_command_line(
         capsys.readouterr()
         assert main(["info", str(path)]) == 0
         assert str(path) in capsys.readouterr().out
+
+
+def test_prepare_says_what_of_the_data_it_did_not_use(small_dataset, tmp_path, capsys):
+    save(small_dataset / "images/new.png", noise(40))
+    save(small_dataset / "images/later.png", noise(41))
+    save(small_dataset / "masks/later.png", half())
+    save(small_dataset / "masks/orphan.png", half())
+    command = ["prepare", str(small_dataset), "--recipe", "windows", "--size", "32",
+               "--out", str(tmp_path / "crops"), "--quiet"]  # fmt: skip
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "orphan.png: mask without an image" in said
+    assert "1 labelled, but in no split" in said
+    assert "1 without a mask" in said
+    assert main([*command, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["unlabelled"], result["unplaced"]) == (1, 1)
+    assert "orphan.png" in result["problems"][0]
 
 
 def test_resume_takes_nothing_else(tmp_path, capsys):

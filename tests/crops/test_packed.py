@@ -110,6 +110,15 @@ class TestWhatIsNoPack:
         with pytest.raises(InputError):
             Crops.open(crops.path)
 
+    def test_an_array_that_claims_more_than_any_machine_counts(self, crops):
+        data = (crops.path / "masks.npy").read_bytes()
+        huge = f"({2**70},)".encode()
+        shape = b"(24, 16, 16), }" + b" " * (len(huge) + 3 - 15)
+        assert shape in data
+        (crops.path / "masks.npy").write_bytes(data.replace(shape, huge + b", }", 1))
+        with pytest.raises(InputError, match=r"masks\.npy"):
+            Crops.open(crops.path)
+
     @pytest.mark.parametrize("name", ["crops.csv", "subjects.csv"])
     def test_an_edited_table(self, crops, name):
         edit(crops.path / name, "train", "test")

@@ -102,6 +102,16 @@ class TestWhatIsPacked:
         assert (crops.unlabelled, crops.unplaced) == (1, 1)
         assert len(crops.subjects["subject"]) == 6
 
+    def test_files_and_rows_without_an_image_are_listed(self, sound):
+        assert packed(sound, sound.parent / "before").problems == ()
+        save(sound / "masks/orphan.png", half())
+        with (sound / "splits.csv").open("a") as table:
+            table.write("ghost,train,g\n")
+        crops = packed(sound)
+        assert len(crops.problems) == 2
+        assert crops.problems[0].startswith("kelp/masks/orphan.png: mask without an image")
+        assert "kelp/splits.csv, row 8: names 'ghost', which has no image" in crops.problems[1]
+
     def test_contents_are_fingerprints_of_decoded_pixels(self, sound):
         crops = packed(sound)
         assert crops.contents["b"] == content_of(noise(1))
@@ -345,21 +355,36 @@ class TestRefusing:
 
 
 class TestSeveralDataSets:
-    def test_names_and_groups_are_prefixed(self, tmp_path):
+    @pytest.fixture
+    def coasts(self, tmp_path):
+        """Two data sets of other pixels and the same names."""
         for number, name in enumerate(("north", "south")):
             folder = make(tmp_path / name, "ab")
             for place, subject in enumerate("ab"):
                 save(folder / f"images/{subject}.png", noise(10 * number + place))
-            write_splits(folder, [("a", "train", "bay"), ("b", "train", "cape")])
-        crops = pack(
-            [Dataset.open(tmp_path / name) for name in ("north", "south")],
-            WINDOWS,
-            tmp_path / "crops",
-        )
+        return [tmp_path / name for name in ("north", "south")]
+
+    def pack(self, coasts):
+        return pack([Dataset.open(one) for one in coasts], WINDOWS, coasts[0].parent / "crops")
+
+    def test_names_are_prefixed_and_so_are_groups_that_nobody_declared(self, coasts):
+        for folder in coasts:
+            write_splits(folder, [("a", "train", "bay"), ("b", "train", "")])
+        crops = self.pack(coasts)
         assert list(crops.subjects["subject"]) == ["north/a", "north/b", "south/a", "south/b"]
-        assert set(crops.table["group"]) == {
-            "north/bay", "north/cape", "south/bay", "south/cape",
-        }  # fmt: skip
+        assert list(crops.subjects["group"]) == ["bay", "north/b", "bay", "south/b"]
+
+    def test_a_group_called_as_one_of_its_subjects_is_one_group(self, coasts):
+        for folder in coasts:
+            write_splits(folder, [("a", "train", "a"), ("b", "train", "a")])
+        assert set(self.pack(coasts).subjects["group"]) == {"a"}
+
+    def test_a_group_in_two_data_sets_and_two_splits_is_refused(self, coasts):
+        write_splits(coasts[0], [("a", "train", "bay"), ("b", "train", "cape")])
+        write_splits(coasts[1], [("a", "test", "bay"), ("b", "test", "point")])
+        with pytest.raises(LeakError, match="'north/a' and test subject 'south/a' share the group"):
+            self.pack(coasts)
+        assert not (coasts[0].parent / "crops").exists()
 
 
 class TestFewSubjects:

@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from crosspatch.cli.console import Output, progress_bars, say, table
+from crosspatch.crops import Crops
 from crosspatch.dataset import Problem
 from crosspatch.errors import InputError
 
@@ -68,7 +69,7 @@ def prepare(
             progress=progress,
         )
     samples = {name: crops.samples(name) for name in ("train", "val", "test")}
-    lines = [*crops.said]
+    lines = [*crops.said, *_left_out(crops)]
     if crops.skipped:
         lines += [
             f"{len(crops.skipped)} labelled subjects could not be used:",
@@ -81,9 +82,27 @@ def prepare(
         "count": len(crops),
         "samples": samples,
         "skipped": [{"subject": one.subject, "why": one.why} for one in crops.skipped],
+        "unlabelled": crops.unlabelled,
+        "unplaced": crops.unplaced,
+        "problems": crops.problems,
         "said": crops.said,
     }
     say(output, result, lines)
+
+
+def _left_out(crops: Crops) -> list[str]:
+    """Say what of the data sets no crop shows, and why."""
+    lines = [*crops.problems[:_SHOWN]]
+    if len(crops.problems) > _SHOWN:
+        lines.append(f"... and {len(crops.problems) - _SHOWN} more problems")
+    if crops.unplaced:
+        lines.append(
+            f"not packed: {crops.unplaced} labelled, but in no split (no row in splits.csv, or "
+            "one with an empty split)"
+        )
+    if crops.unlabelled:
+        lines.append(f"not packed: {crops.unlabelled} without a mask")
+    return lines
 
 
 def import_coco_stuff(

@@ -65,6 +65,7 @@ class Crops:
     foreground : what the masks call 1
     skipped : labelled subjects that could not be used
     unlabelled, unplaced : how many subjects had no mask; had a mask but no split
+    problems : files and rows of the data sets that belong to no subject, so that nobody used them
     said : what was assumed about the data sets
     sources : name, fingerprint and, where known, licence and origin of each data set
     """
@@ -82,6 +83,7 @@ class Crops:
     skipped: tuple[Skipped, ...]
     unlabelled: int
     unplaced: int
+    problems: tuple[str, ...]
     said: tuple[str, ...]
     sources: tuple[dict[str, str], ...]
 
@@ -159,6 +161,7 @@ def _read_parts(folder: Path, table: dict[str, Any]) -> dict[str, Any]:
         ),
         "unlabelled": int(table["unlabelled"]),
         "unplaced": int(table["unplaced"]),
+        "problems": tuple(map(str, table.get("problems", []))),
         "said": tuple(map(str, table.get("said", []))),
         "sources": tuple(
             {str(key): str(value) for key, value in one.items()} for one in table["datasets"]
@@ -187,7 +190,7 @@ def _map(path: Path, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
     """Map an .npy file read-only; nothing in it is executed, and it must be what it should be."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
+    except (OSError, ValueError, OverflowError, EOFError, SyntaxError) as error:
         raise _damaged(path, str(error)) from None
     if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype.name != dtype:
         found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else "an archive"

@@ -4,6 +4,7 @@ Nothing is decoded here; what names and headers show to be wrong is refused or l
 """
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,8 +18,9 @@ from crosspatch.errors import InputError
 from crosspatch.files import fingerprint_bytes
 from crosspatch.splits import SPLITS, find_leaks
 
-PACKING = "crosspatch packing 1"
-"""Goes into the fingerprint: raise it when the same inputs give another pack."""
+PACKING, PACKING_SEVERAL = "crosspatch packing 1", "crosspatch packing 2"
+"""Go into the fingerprint of one data set, and of several: raise one when the same inputs give
+another pack."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,16 @@ class Plan:
     unplaced: int
     fingerprints: tuple[str, ...]
     fingerprint: str
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with names and splits.csv and hits no one subject: an orphaned mask."""
+        return [
+            f"{data.name}/{one.file}{f', row {one.row}' if one.row else ''}: {one.what}; {one.do}"
+            for data in self.datasets
+            for one in data.problems
+            if one.subject is None and not one.warning
+        ]
 
     @property
     def foreground(self) -> tuple[str, ...]:
@@ -124,41 +136,35 @@ def channel_names(datasets: Sequence[Dataset], kind: Kind) -> tuple[str, ...]:
 
 
 def _jobs(datasets: Sequence[Dataset]) -> tuple[list[Job], list[Skipped], int]:
-    """List labelled subjects that stand in a split, and the ruled out; count those in no split."""
+    """List labelled subjects that stand in a split, and the ruled out; count those in no split.
+
+    Of several data sets, names are prefixed. Groups are not: a scene may stand in two of them.
+    """
     names = [dataset.name for dataset in datasets]
     if len(set(names)) < len(names):
         raise InputError(f"two data sets are called {max(names, key=names.count)!r}: rename one")
     jobs, skipped, unplaced = [], [], 0
     for dataset in datasets:
         prefix = f"{dataset.name}/" if len(datasets) > 1 else ""
-        ruled_out = {
-            problem.subject: f"{problem.file}: {problem.what}"
-            for problem in dataset.problems
-            if problem.subject is not None and not problem.warning
-        }
+        sizes = Counter(subject.group for subject in dataset.subjects)
         for subject in dataset.labelled:
-            if subject.name in ruled_out:
-                skipped.append(Skipped(prefix + subject.name, ruled_out[subject.name]))
+            name, group = prefix + subject.name, subject.group
+            if group == subject.name and sizes[group] == 1:
+                group = name  # a group of its own, as where splits.csv says nothing
+            if subject.name in dataset.ruled_out:
+                skipped.append(Skipped(name, dataset.ruled_out[subject.name]))
             elif subject.split is not None:
-                jobs.append(
-                    Job(dataset, subject, prefix + subject.name, prefix + subject.group,
-                        subject.split)
-                )  # fmt: skip
+                jobs.append(Job(dataset, subject, name, group, subject.split))
             else:
                 unplaced += 1
     return jobs, skipped, unplaced
 
 
-def _listed(jobs: Sequence[Job]) -> dict[str, list[tuple[str, str, str]]]:
-    return {
-        split: [(job.name, job.group, "") for job in jobs if job.split == split] for split in SPLITS
-    }
-
-
 def _fingerprint(datasets: Sequence[Dataset], fingerprints: Sequence[str], recipe: Recipe) -> str:
     settings = json.dumps(recipe.as_table(), sort_keys=True)
-    names = [dataset.name for dataset in datasets] if len(datasets) > 1 else []
-    parts = [PACKING, settings, *names, *fingerprints]
+    several = len(datasets) > 1
+    names = [dataset.name for dataset in datasets] if several else []
+    parts = [PACKING_SEVERAL if several else PACKING, settings, *names, *fingerprints]
     return fingerprint_bytes(*(part.encode() for part in parts))
 
 

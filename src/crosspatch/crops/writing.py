@@ -183,6 +183,8 @@ class PackWriter:
             "datasets": list(map(_source, plan.datasets, plan.fingerprints)),
             "skipped": [{"subject": one.subject, "why": one.why} for one in skipped],
         }
+        if plan.problems:
+            table["problems"] = plan.problems
         write_toml(self._folder / "crops.toml", table, says="Crops packed by crosspatch prepare.")
 
 
