@@ -167,6 +167,16 @@ def test_a_damaged_description_is_said(saved, old, new, says):
         Model.open(saved[0])
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_weights_that_are_no_numbers_are_refused(saved, value):
+    path, facts, generator, _ = saved
+    with torch.no_grad():
+        generator.head.bias[0] = value
+    save_model(path, facts, generator, None)
+    with pytest.raises(InputError, match=r"head\.bias holds NaN or infinite values"):
+        Model.open(path).load_generator()
+
+
 def test_a_missing_generator_is_said(saved):
     (saved[0] / "generator.safetensors").unlink()
     with pytest.raises(InputError, match="is missing"):

@@ -6,9 +6,11 @@ any memory is taken for them.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -85,8 +87,20 @@ class Model:
         """Build the generator with its weights, in evaluation mode.
 
         It takes normalised images (see `normalise`) and returns logits.
+
+        Raises
+        ------
+        InputError
+            A weight is NaN or infinite: every map would come out as "no data".
         """
-        return _filled(self._meta_generator(), self.path / GENERATOR, device)
+        network = _filled(self._meta_generator(), self.path / GENERATOR, device)
+        for name, tensor in network.state_dict().items():
+            if not torch.isfinite(tensor).all():
+                raise InputError(
+                    f"{self.path / GENERATOR}: {name} holds NaN or infinite values; training went "
+                    "wrong or the file is damaged: take another model of the run, or train again"
+                )
+        return network
 
     def load_discriminator(self, device: torch.device | str = "cpu") -> Discriminator:
         """Build the discriminator with its weights, in evaluation mode."""
@@ -113,6 +127,13 @@ def build_generator(network: NetworkSettings, in_channels: int) -> Generator:
 def build_discriminator(network: NetworkSettings, in_channels: int) -> Discriminator:
     """Build the discriminator that the settings describe: it also sees one mask channel."""
     return Discriminator(in_channels + 1, network.discriminator_width, network.discriminator_layers)
+
+
+def to_tensor(pixels: NDArray[Any]) -> Tensor:
+    """Hand an array of any image's dtype to torch, in a type that every device computes with."""
+    if pixels.dtype in (np.uint8, np.int16, np.int32, np.float32):
+        return torch.from_numpy(np.ascontiguousarray(pixels))
+    return torch.from_numpy(pixels.astype(np.float32, order="C"))
 
 
 def standardise(image: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:

@@ -13,7 +13,7 @@ from crosspatch.images import holds_data
 from crosspatch.images.resize import resize_image, resize_probability
 from crosspatch.models.facts import ModelFacts
 from crosspatch.models.runtime import autocast
-from crosspatch.models.storage import Model
+from crosspatch.models.storage import Model, to_tensor
 from crosspatch.prediction.windows import Predict, grid, stitch
 from crosspatch.progress import Progress, silent
 
@@ -111,20 +111,13 @@ def window_predictor(model: Model, network: nn.Module, precision: str = "fp32") 
 
     @torch.inference_mode()
     def predict(windows: Pixels) -> NDArray[np.float32]:
-        image = model.normalise(_tensor(windows).to(device))
+        image = model.normalise(to_tensor(windows).to(device))
         with autocast(device, precision):
             logits = network(image.contiguous(memory_format=torch.channels_last))
         said: NDArray[np.float32] = torch.sigmoid(logits[:, 0].float()).cpu().numpy()
         return said
 
     return predict
-
-
-def _tensor(windows: Pixels) -> torch.Tensor:
-    """Hand an array to torch in a type that it computes with on every device."""
-    if windows.dtype in (np.uint8, np.int16, np.int32, np.float32):
-        return torch.from_numpy(np.ascontiguousarray(windows))
-    return torch.from_numpy(windows.astype(np.float32))
 
 
 def _filled(pixels: Pixels, valid: NDArray[np.bool_], facts: ModelFacts) -> Pixels:

@@ -10,7 +10,7 @@ from torch import Tensor
 from crosspatch.crops import Crops
 from crosspatch.crops.augment import apply_versions
 from crosspatch.crops.batches import gather
-from crosspatch.models.storage import standardise
+from crosspatch.models.storage import standardise, to_tensor
 from crosspatch.training.samples import Indices, Order
 
 
@@ -63,9 +63,7 @@ class Batches:
     def _finish(
         self, images: np.ndarray, masks: np.ndarray, versions: Indices
     ) -> tuple[Tensor, Tensor]:
-        if images.dtype == np.uint16:  # torch turns and moves int32, not uint16
-            images = images.astype(np.int32)
-        image = torch.from_numpy(images).to(self.device, non_blocking=True)
+        image = to_tensor(images).to(self.device, non_blocking=True)
         target = torch.from_numpy(masks).to(self.device, non_blocking=True)
         image, target = apply_versions(image, target, torch.from_numpy(versions))
         image = standardise(image, self._mean, self._std)
