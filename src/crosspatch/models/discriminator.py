@@ -61,6 +61,14 @@ class Discriminator(nn.Module):
         return verdicts
 
 
+def verdict_side(size: int, layers: int = 3) -> int:
+    """Count the verdicts along a side of ``size`` pixels; below 1 there is none to give.
+
+    ``layers`` convolutions halve the side, two of stride 1 take one unit each.
+    """
+    return (size >> layers) - 2
+
+
 def beside(image: Tensor, mask: Tensor) -> Tensor:
     """Concatenate image (B, C, H, W) and mask (B, K, H, W) for the discriminator."""
     return torch.cat([image, mask.to(image.dtype)], dim=1)  # (B, C + K, H, W)

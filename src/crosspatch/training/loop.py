@@ -27,7 +27,7 @@ from crosspatch.training.steps import (
 )
 from crosspatch.training.stopping import StopAsked
 from crosspatch.training.validation import score, write_preview
-from crosspatch.training.work import Work
+from crosspatch.training.work import Work, fewest_crops
 
 REESTIMATION_CROPS = 256
 """Training crops, at most, that measure batch-norm statistics of the averaged weights."""
@@ -212,11 +212,13 @@ def _reestimation_batches(work: Work) -> Iterator[Tensor]:
     """Yield training images as they are, the same ones at every check, in batches of one size."""
     rows = work.chosen.train
     batch = min(work.order.batch, len(rows))
+    fewest = fewest_crops(work.crops.recipe.size, work.settings.network.depth)
     drawn = np.random.default_rng([work.settings.training.seed, 1]).permutation(rows)
     some: Indices = drawn[: max(batch, REESTIMATION_CROPS // batch * batch)]
     for start in range(0, len(some) - batch + 1, batch):
         part = some[start : start + batch]
-        yield work.batches.load(part, np.zeros(batch, dtype=np.int64))[0]
+        part = np.resize(part, max(batch, fewest))  # a lone crop twice: batch norm needs two values
+        yield work.batches.load(part, np.zeros(len(part), dtype=np.int64))[0]
 
 
 def _precision(work: Work) -> str:

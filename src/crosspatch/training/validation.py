@@ -27,27 +27,32 @@ def score(
 
     Returns
     -------
-    ``loss`` (the paper's focal Tversky, mean over crops), ``iou`` and ``dice`` (pooled over all
-    pixels that count, threshold 0.5; nan where neither truth nor mask has foreground)
+    ``loss`` (the paper's focal Tversky, mean over the crops that hold a pixel that counts), ``iou``
+    and ``dice`` (pooled over all pixels that count, threshold 0.5; nan where neither truth nor mask
+    has foreground)
     """
-    totals = torch.zeros(4, dtype=torch.float64)  # loss, intersection, drawn, true
+    totals = torch.zeros(5, dtype=torch.float64)  # loss, its crops, intersection, drawn, true
     for image, target in _in_order(batches, rows, batch):
         with autocast(image.device, precision):
             logits = network(image)
         probability = torch.sigmoid(logits.float())[:, 0]  # (B, H, W)
+        counts = (target != 255).flatten(1).any(1)  # (B,); no pixel that counts, no loss
+        some = slice(None) if counts.all() else counts
+        loss = focal_tversky_loss(probability[some], target[some]) if counts.any() else counts.sum()
         drawn, true = (probability >= 0.5) & (target != 255), target == 1
         totals += torch.stack(
             [
-                focal_tversky_loss(probability, target).double() * len(image),
+                loss.double() * counts.sum(),
+                counts.sum().double(),
                 (drawn & true).sum().double(),
                 drawn.sum().double(),
                 true.sum().double(),
             ]
         ).cpu()
-    loss, both, drawn_area, true_area = totals.tolist()
+    summed, crops_counted, both, drawn_area, true_area = totals.tolist()
     either = drawn_area + true_area - both
     return {
-        "loss": loss / len(rows),
+        "loss": summed / crops_counted if crops_counted else float("nan"),
         "iou": both / either if either else float("nan"),
         "dice": 2 * both / (drawn_area + true_area) if either else float("nan"),
     }

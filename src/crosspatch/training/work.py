@@ -12,6 +12,7 @@ from torch.optim import Adam, Optimizer
 from crosspatch.config import Settings
 from crosspatch.crops import Crops
 from crosspatch.errors import SettingsError
+from crosspatch.models.discriminator import verdict_side
 from crosspatch.models.storage import build_discriminator, build_generator
 from crosspatch.models.transfer import TransferReport
 from crosspatch.training.averaging import Average
@@ -97,6 +98,7 @@ def set_up(run: Run, crops: Crops, fabric: Fabric, initial: Initial | None = Non
     settings, training = run.settings, run.settings.training
     chosen = choose(crops, training.fraction, training.validation_share, training.seed)
     refuse_parts(settings, crops.recipe.size, run.devices)
+    refuse_small_crops(settings, crops.recipe.size)
     versions = crops.recipe.train_versions if training.versions else (0,)
     order = Order(chosen.train, versions, training.batch, training.seed)
     torch.manual_seed(training.seed)
@@ -149,11 +151,33 @@ def refuse_parts(settings: Settings, size: int, devices: int = 1) -> None:
             f"{devices} devices x training.accumulate {settings.training.accumulate}"
         )
     side = math.ceil(size / 2**depth)
-    if batch * side * side < 2:
+    if batch < fewest_crops(size, depth):
         raise SettingsError(
             f"batch norm needs more than one value a channel, but {batch} crop of {size} pixels is "
             f"{side} x {side} after {depth} blocks: use training.batch {2 * parts} or more, larger "
             f"crops, or network.depth {depth - 1}"
+        )
+
+
+def fewest_crops(size: int, depth: int) -> int:
+    """Return how many crops of ``size`` pixels give batch norm two values a channel everywhere."""
+    return 2 if size <= 2**depth else 1
+
+
+def refuse_small_crops(settings: Settings, size: int) -> None:
+    """Check that crops of ``size`` pixels are large enough for the discriminator.
+
+    Raises
+    ------
+    SettingsError
+        There is an adversary, and not one of its patches fits.
+    """
+    layers = settings.network.discriminator_layers
+    if settings.loss.adversarial_weight > 0 and verdict_side(size, layers) < 1:
+        raise SettingsError(
+            f"crops of {size} pixels are too small for a discriminator of {layers} layers, which "
+            f"needs {3 * 2**layers}: use larger crops, fewer network.discriminator_layers, or "
+            "loss.adversarial_weight 0"
         )
 
 
