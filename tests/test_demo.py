@@ -136,15 +136,18 @@ def test_another_demo_in_the_folder_is_refused_and_left_alone(done, wish):
     assert (done[0].parent / "demo.toml").read_bytes() == before
 
 
-def test_a_folder_of_somebody_else_is_refused_and_replaced_only_on_request(tmp_path, monkeypatch):
+def test_a_folder_of_somebody_else_is_never_replaced_and_a_demo_on_request(tmp_path, monkeypatch):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
-    with pytest.raises(CrosspatchError, match="exists already"):
-        demo(tmp_path / "thesis", quick=True)
+    for overwrite in (False, True):
+        with pytest.raises(CrosspatchError, match=r"holds no demo\.toml"):
+            demo(tmp_path / "thesis", quick=True, overwrite=overwrite)
     assert (tmp_path / "thesis" / "chapter.txt").read_text() == "years of work"
     monkeypatch.setattr(room, "STAGES", (("nothing", lambda _: Section("Nothing", [])),))
-    assert demo(tmp_path / "thesis", quick=True, overwrite=True).is_file()
-    assert not (tmp_path / "thesis" / "chapter.txt").exists()
+    demo(tmp_path / "out", quick=True)
+    (tmp_path / "out" / "old.txt").write_text("old")
+    assert demo(tmp_path / "out", quick=True, overwrite=True).is_file()
+    assert not (tmp_path / "out" / "old.txt").exists()
 
 
 def test_a_note_that_was_tampered_with_is_refused(tmp_path):

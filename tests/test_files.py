@@ -21,6 +21,7 @@ from crosspatch.files import (
     new_folder,
     read_toml,
     refuse_existing,
+    refuse_inputs_inside,
     write_bytes,
     write_text,
     write_toml,
@@ -38,7 +39,8 @@ def full_disk(*_):
 
 def fill(out, name, failure=None, **how):
     """Make a new folder with one file in it; with ``failure``, fail after writing it."""
-    with new_folder(out, **how) as folder:
+    with new_folder(out, kind="crops", **how) as folder:
+        write_toml(folder / "crops.toml", {}, says="Packed crops.")
         (folder / name).write_text(name)
         if failure is not None:
             raise failure
@@ -55,7 +57,7 @@ def test_a_file_is_written_with_its_missing_folders(tmp_path):
 
 def test_files_in_a_folder_in_the_making_do_not_wait_for_the_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", full_disk)
-    with new_folder(tmp_path / "set") as folder:
+    with new_folder(tmp_path / "set", kind="dataset") as folder:
         write_bytes(folder / "masks" / "a.png", b"x")
     assert (tmp_path / "set" / "masks" / "a.png").read_bytes() == b"x"
     with pytest.raises(CrosspatchError, match="could not be written"):
@@ -66,7 +68,7 @@ def test_a_full_disk_in_a_folder_in_the_making_is_said_and_leaves_nothing(tmp_pa
     monkeypatch.setattr(Path, "write_bytes", full_disk)
     with (
         pytest.raises(CrosspatchError, match="No space left"),
-        new_folder(tmp_path / "set") as folder,
+        new_folder(tmp_path / "set", kind="dataset") as folder,
     ):
         write_bytes(folder / "a.png", b"x")
     assert names(tmp_path) == []
@@ -115,7 +117,7 @@ def test_a_disk_that_is_really_full_is_said_so(tmp_path, monkeypatch):
 
 def test_a_new_folder_appears_only_when_it_is_complete(tmp_path):
     out = tmp_path / "crops"
-    with new_folder(out) as folder:
+    with new_folder(out, kind="crops") as folder:
         (folder / "crops.csv").write_text("whole")
         assert not out.exists()
         assert folder.parent == tmp_path
@@ -133,7 +135,7 @@ def test_a_failure_leaves_no_folder_and_no_litter(tmp_path, failure):
 def test_a_full_disk_while_filling_is_an_error_for_people(tmp_path):
     with (
         pytest.raises(CrosspatchError, match=r"crops: could not be written .*No space left"),
-        new_folder(tmp_path / "crops"),
+        new_folder(tmp_path / "crops", kind="crops"),
     ):
         full_disk()
     assert names(tmp_path) == []
@@ -142,11 +144,11 @@ def test_a_full_disk_while_filling_is_an_error_for_people(tmp_path):
 def test_an_existing_folder_is_kept_unless_overwrite_is_said(tmp_path):
     out = tmp_path / "crops"
     fill(out, "old.csv")
-    with pytest.raises(CrosspatchError, match="add --overwrite"), new_folder(out):
+    with pytest.raises(CrosspatchError, match="add --overwrite"), new_folder(out, kind="crops"):
         pytest.fail("the body must not run")
-    assert names(out) == ["old.csv"]
+    assert names(out) == ["crops.toml", "old.csv"]
     fill(out, "new.csv", overwrite=True)
-    assert names(out) == ["new.csv"]
+    assert names(out) == ["crops.toml", "new.csv"]
     assert names(tmp_path) == ["crops"]
 
 
@@ -155,7 +157,7 @@ def test_a_failed_overwrite_keeps_the_old_folder(tmp_path):
     fill(out, "old.csv")
     with pytest.raises(ValueError, match="bug"):
         fill(out, "new.csv", ValueError("bug"), overwrite=True)
-    assert names(out) == ["old.csv"]
+    assert names(out) == ["crops.toml", "old.csv"]
     assert names(tmp_path) == ["crops"]
 
 
@@ -172,14 +174,14 @@ def test_a_swap_that_fails_halfway_puts_the_old_folder_back(tmp_path, monkeypatc
     monkeypatch.setattr(Path, "rename", second_rename_fails)
     with pytest.raises(CrosspatchError, match="Permission denied"):
         fill(out, "new.csv", overwrite=True)
-    assert names(out) == ["old.csv"]
+    assert names(out) == ["crops.toml", "old.csv"]
     assert names(tmp_path) == ["crops"]
 
 
 def test_an_empty_folder_counts_as_free(tmp_path):
     (tmp_path / "crops").mkdir()
     fill(tmp_path / "crops", "a")
-    assert names(tmp_path / "crops") == ["a"]
+    assert names(tmp_path / "crops") == ["a", "crops.toml"]
 
 
 def test_a_file_in_the_way_is_refused(tmp_path):
@@ -188,10 +190,42 @@ def test_a_file_in_the_way_is_refused(tmp_path):
         refuse_existing(tmp_path / "crops", overwrite=False)
 
 
+@pytest.mark.parametrize("theirs", ["thesis.txt", "dataset.toml", "crops.toml/a"])
+def test_overwrite_replaces_nothing_but_a_folder_of_the_same_kind(tmp_path, theirs):
+    out = tmp_path / "crops"
+    write_text(out / theirs, "years of work")
+    with pytest.raises(
+        CrosspatchError, match=r"holds no crops\.toml, so that not even --overwrite"
+    ):
+        fill(out, "new.csv", overwrite=True)
+    assert (out / theirs).read_text() == "years of work"
+    assert names(tmp_path) == ["crops"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_that_appears_while_the_new_one_is_filled_is_kept(tmp_path, overwrite):
+    out = tmp_path / "crops"
+    with (
+        pytest.raises(CrosspatchError, match="exists already"),
+        new_folder(out, kind="crops", overwrite=overwrite),
+    ):
+        write_text(out / "theirs.csv", "theirs")
+    assert names(out) == ["theirs.csv"]
+    assert names(tmp_path) == ["crops"]
+
+
+def test_an_input_at_or_inside_out_is_refused_and_one_beside_it_is_not(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    refuse_inputs_inside("kelp", None, 3, "kelp-2", tmp_path, tmp_path / "kelp" / ".." / "other")
+    for lying in ("kelp", tmp_path / "kelp", "other/../kelp/images/a.png"):
+        with pytest.raises(CrosspatchError, match="is to be read, and --out kelp would replace it"):
+            refuse_inputs_inside("kelp", "other", lying)
+
+
 def test_a_relative_path_means_the_folder_one_stood_in_at_the_start(tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)
-    with new_folder("crops"):
+    with new_folder("crops", kind="crops"):
         os.chdir(tmp_path / "elsewhere")
     assert names(tmp_path) == ["crops", "elsewhere"]
 
@@ -201,7 +235,7 @@ def test_a_killed_process_leaves_no_folder_that_looks_whole(tmp_path):
     code = """
         import os, sys, signal
         from crosspatch.files import new_folder
-        with new_folder(sys.argv[1]) as folder:
+        with new_folder(sys.argv[1], kind="crops") as folder:
             (folder / "half.csv").write_text("half")
             os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
     """
@@ -211,7 +245,7 @@ def test_a_killed_process_leaves_no_folder_that_looks_whole(tmp_path):
     assert not out.exists()
     assert all(name.startswith(".crops.partial-") for name in names(tmp_path))
     fill(out, "whole.csv")
-    assert names(out) == ["whole.csv"]
+    assert names(out) == ["crops.toml", "whole.csv"]
 
 
 # Folder descriptions

@@ -32,7 +32,8 @@ def write_bytes(path: PathLike, data: bytes) -> None:
     """Write a file whole or not at all: beside its place, synced, then renamed.
 
     Inside a ``new_folder`` the folder's own renaming does that, so that a data set of thousands of
-    small files does not wait for the disk at each.
+    small files does not wait for the disk at each. A killed program leaves no half folder; a power
+    cut within seconds of the renaming may.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,21 +64,29 @@ def write_text(path: PathLike, text: str) -> None:
 
 
 @contextmanager
-def new_folder(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
+def new_folder(path: PathLike, *, kind: str, overwrite: bool = False) -> Iterator[Path]:
     """Yield a hidden sibling folder to fill; it takes the name ``path`` only when all went well.
+
+    Parameters
+    ----------
+    path : the folder to make
+    kind : the name, without suffix, of the TOML that says what the folder is: "crops"
+    overwrite : replace a folder of the same kind
 
     Raises
     ------
     CrosspatchError
-        ``path`` exists and ``overwrite`` is false (an empty folder counts as free).
+        ``path`` exists, before or after the filling, and is not to be replaced: see
+        ``refuse_existing``.
     """
     path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow a link we replace
-    refuse_existing(path, overwrite=overwrite)
+    refuse_existing(path, kind=kind, overwrite=overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = _partial_sibling(path)
     partial.mkdir()
     try:
         yield partial
+        refuse_existing(path, kind=kind, overwrite=overwrite)  # filling it may have taken hours
         _swap_in(partial, path)
     except OSError as error:
         raise CrosspatchError(f"{path}: could not be written ({error})") from error
@@ -85,17 +94,40 @@ def new_folder(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def refuse_existing(path: PathLike, *, overwrite: bool) -> None:
-    """Raise if ``path`` holds something that ``overwrite`` does not permit to replace."""
+def refuse_existing(path: PathLike, *, kind: str | None = None, overwrite: bool) -> None:
+    """Raise if ``path`` holds something that is not to be replaced.
+
+    An empty folder counts as free. ``overwrite`` permits to replace a folder of the same ``kind``,
+    which is one that holds ``kind.toml``, and nothing else; or, without a kind, a file.
+    """
     path = Path(path)
-    if path.is_dir() and not any(path.iterdir()):
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
-    if path.exists() and not overwrite:
+    if kind is not None and not (path / f"{kind}.toml").is_file():
+        raise CrosspatchError(
+            f"{path} exists already and holds no {kind}.toml, so that not even --overwrite "
+            "replaces it: choose another --out"
+        )
+    if not overwrite:
         raise CrosspatchError(f"{path} exists already: choose another --out or add --overwrite")
 
 
+def refuse_inputs_inside(out: PathLike, *inputs: object) -> None:
+    """Raise if one of ``inputs`` is ``out`` or lies in it, where it would be replaced.
+
+    What is no path (None, settings) is passed over.
+    """
+    place = Path(out).resolve()
+    for given in inputs:
+        if isinstance(given, str | os.PathLike) and Path(given).resolve().is_relative_to(place):
+            raise CrosspatchError(
+                f"{os.fspath(given)} is to be read, and --out {os.fspath(out)} would replace it: "
+                "choose another --out"
+            )
+
+
 def _swap_in(partial: Path, path: Path) -> None:
-    """Put ``partial`` in the place of ``path``; the old folder goes only when the new one stands."""
+    """Put ``partial`` in the place of ``path``; the old one goes only when the new one stands."""
     if not path.exists():
         partial.rename(path)
         return

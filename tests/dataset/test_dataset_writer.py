@@ -109,10 +109,10 @@ def test_an_empty_data_set_is_not_made(tmp_path):
 
 
 def test_a_folder_that_stands_is_replaced_only_on_demand(tmp_path):
-    (tmp_path / "d").mkdir()
-    (tmp_path / "d/mine.txt").write_text("x")
+    with new_dataset(tmp_path / "d") as writer:
+        writer.add("old", noise(1), half())
     with pytest.raises(CrosspatchError, match="overwrite"), new_dataset(tmp_path / "d") as writer:
         writer.add("a", noise(1), half())
     with new_dataset(tmp_path / "d", overwrite=True) as writer:
         writer.add("a", noise(1), half())
-    assert not (tmp_path / "d/mine.txt").exists()
+    assert [subject.name for subject in Dataset.open(tmp_path / "d").subjects] == ["a"]

@@ -230,6 +230,14 @@ def test_a_folder_that_stands_there_is_kept_unless_overwritten(export, tmp_path)
     assert not [name for name in left if "partial" in name or "spill" in name]
 
 
+def test_a_data_set_is_never_replaced_by_one_of_its_own_images(export, tmp_path):
+    consensus(export, out=tmp_path / "set")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(CrosspatchError, match="would replace it"):
+        consensus(export, out=tmp_path / "set", images=tmp_path / "set/images", overwrite=True)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_progress_goes_up_to_its_total(export, tmp_path):
     seen = {}
 

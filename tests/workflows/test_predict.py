@@ -213,8 +213,19 @@ def test_an_existing_folder_is_kept_unless_told_otherwise(model, tmp_path):
     with pytest.raises(CrosspatchError, match="exists already"):
         predict(model, tmp_path / "bay.png", out=tmp_path / "maps")
     assert files_in(tmp_path / "maps") == ["mine.txt"]
-    predict(model, tmp_path / "bay.png", out=tmp_path / "maps", overwrite=True)
-    assert "mine.txt" not in files_in(tmp_path / "maps")
+    predict(model, tmp_path / "bay.png", out=tmp_path / "drawn")
+    (tmp_path / "drawn/mine.txt").write_text("mine")
+    predict(model, tmp_path / "bay.png", out=tmp_path / "drawn", overwrite=True)
+    assert "mine.txt" not in files_in(tmp_path / "drawn")
+
+
+def test_predictions_never_replace_the_images_they_are_made_of(model, tmp_path):
+    save(tmp_path / "bay.png", picture(13))
+    predict(model, tmp_path / "bay.png", out=tmp_path / "maps")
+    before = files_in(tmp_path / "maps")
+    with pytest.raises(CrosspatchError, match="would replace it"):
+        predict(model, tmp_path / "maps/masks", out=tmp_path / "maps", overwrite=True)
+    assert files_in(tmp_path / "maps") == before
 
 
 def test_an_interrupted_prediction_leaves_nothing_behind(model, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 import crosspatch as cp
 from crosspatch.crops import Crops
 from crosspatch.dataset import Dataset
-from crosspatch.errors import InputError, SettingsError
+from crosspatch.errors import CrosspatchError, InputError, SettingsError
 from crosspatch.workflows.import_coco_stuff import import_coco_stuff
 from crosspatch.workflows.prepare import prepare
 from folders import half, make, noise, save, write_splits, write_toml
@@ -41,6 +41,15 @@ def test_the_public_name_is_this_function():
     assert cp.prepare is prepare
     assert cp.import_coco_stuff is import_coco_stuff
     assert cp.Crops is Crops
+
+
+@pytest.mark.parametrize("out", ["kelp", "."])
+def test_crops_never_replace_the_data_set_they_are_cut_from(tmp_path, out):
+    folder = make(tmp_path / "kelp")
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(CrosspatchError, match="would replace it"):
+        prepare([folder], recipe="windows", size=16, out=tmp_path / out, overwrite=True)
+    assert sorted(folder.rglob("*")) == before
 
 
 def test_settings_reach_the_recipe(tmp_path):

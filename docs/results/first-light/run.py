@@ -92,7 +92,7 @@ def train_all(target: Target, wishes: argparse.Namespace) -> tuple[Path, list[Ru
 def make_dataset(target: Target, data: Path, out: Path) -> Path:
     """Lay the files out as a crosspatch data set, once."""
     if not out.exists():
-        with new_folder(out) as folder:
+        with new_folder(out, kind="dataset") as folder:
             shutil.copytree(data / "images", folder / "images")
             shutil.copytree(data / target.masks, folder / "masks")
             shutil.copy(data / "splits.csv", folder / "splits.csv")

@@ -63,11 +63,14 @@ def pack(
     ready = _already_there(out, plan.fingerprint)
     if ready is not None:
         return ready
-    refuse_existing(out, overwrite=overwrite)
+    refuse_existing(out, kind="crops", overwrite=overwrite)
     workers = workers or cores()
     kind, jobs, unlike_others = of_one_kind(plan, workers)
     channels = channel_names(datasets, kind)
-    with new_folder(out, overwrite=overwrite) as folder, PackWriter(folder, recipe, kind) as writer:
+    with (
+        new_folder(out, kind="crops", overwrite=overwrite) as folder,
+        PackWriter(folder, recipe, kind) as writer,
+    ):
         unusable = _write(writer, jobs, recipe, kind, workers, progress)
         skipped = [*plan.skipped, *unlike_others, *unusable]
         find_leaks(writer.listed(), refuse=True)

@@ -135,13 +135,13 @@ def new_dataset(
     channels : names of the channels; leave out where the images are of several kinds
     foreground : what the masks' 1 is called
     licence, origin : what a reader must know before using the images
-    overwrite : replace a folder that stands there
+    overwrite : replace a data set of ours (with a dataset.toml) that stands there
 
     Yields
     ------
     DatasetWriter, to ``add`` subjects to; its ``folder`` takes further files
     """
-    with new_folder(out, overwrite=overwrite) as folder:
+    with new_folder(out, kind="dataset", overwrite=overwrite) as folder:
         writer = DatasetWriter(folder)
         yield writer
         if not len(writer):

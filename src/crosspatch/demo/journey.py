@@ -103,7 +103,7 @@ def begin(
     Raises
     ------
     CrosspatchError
-        The folder holds something else, and ``overwrite`` is false.
+        The folder holds something else; or another demo, and ``overwrite`` is false.
     """
     journey = Journey(folder, quick, seed, progress)
     if not overwrite and (folder / NOTE).is_file():
@@ -115,7 +115,7 @@ def begin(
             )
         journey.seconds = _seconds(note.get("seconds", {}), folder)
         return journey
-    with new_folder(folder, overwrite=overwrite) as partial:
+    with new_folder(folder, kind="demo", overwrite=overwrite) as partial:
         Journey(partial, quick, seed).keep_note()
     return journey
 

@@ -45,5 +45,5 @@ def write_model(work: Work, name: str, generator: nn.Module) -> None:
         contents=frozenset(crops.contents[subject] for subject in work.chosen.subjects),
         source_contents=run.source_contents,
     )
-    with new_folder(run.path / name, overwrite=True) as folder:
+    with new_folder(run.path / name, kind="model", overwrite=True) as folder:
         save_model(folder, facts, generator, work.discriminator)

@@ -16,7 +16,13 @@ from crosspatch import images as imagery
 from crosspatch.dataset import Dataset, DatasetWriter, MaskValues, new_dataset
 from crosspatch.dataset.masks import values_in
 from crosspatch.errors import InputError, SettingsError
-from crosspatch.files import PathLike, refuse_existing, write_bytes, write_text
+from crosspatch.files import (
+    PathLike,
+    refuse_existing,
+    refuse_inputs_inside,
+    write_bytes,
+    write_text,
+)
 from crosspatch.images.pictures import to_png_bytes
 from crosspatch.progress import Progress, silent
 from crosspatch.reports.consensus import consensus_sheet, expert_curve
@@ -87,7 +93,7 @@ def consensus(
     expert : folder of expert masks, named like subjects or their images, to compare with
     seed : divides the subjects into training and test
     workers : processes; by itself one a core, and one for a small export
-    overwrite : replace what stands at ``out``
+    overwrite : replace a data set that stands at ``out``
     progress : told how far the work is
 
     Returns
@@ -115,7 +121,8 @@ def consensus(
     rule = Rule(method, threshold, at_least)
     grid = None if size is None else _grid(size)
     _check(rule, repeats, images, size)
-    refuse_existing(out, overwrite=overwrite)
+    refuse_existing(out, kind="dataset", overwrite=overwrite)
+    refuse_inputs_inside(out, export, subjects, workflows, images, expert)
     frames = Frames(
         size=grid,
         images=None if images is None else _files_in(images),

@@ -2,7 +2,7 @@
 
 from crosspatch.crops import coco_stuff
 from crosspatch.dataset import Dataset
-from crosspatch.files import PathLike
+from crosspatch.files import PathLike, refuse_inputs_inside
 from crosspatch.progress import Progress, silent
 
 
@@ -25,7 +25,7 @@ def import_coco_stuff(
     label : a name ("person") or a number of COCO-Stuff's labels.txt (1)
     out : the data set folder to make
     seed : divides the photos where the folders do not
-    overwrite : replace what stands at ``out``
+    overwrite : replace a data set that stands at ``out``
     progress : told how far the work is
 
     Returns
@@ -37,6 +37,7 @@ def import_coco_stuff(
     SettingsError, InputError
         See ``crops.coco_stuff.import_folder``; nothing is written.
     """
+    refuse_inputs_inside(out, images, pixelmaps)
     return coco_stuff.import_folder(
         images, pixelmaps, label, out, seed=seed, overwrite=overwrite, progress=progress
     )

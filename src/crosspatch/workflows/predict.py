@@ -9,7 +9,7 @@ from torch import nn
 
 from crosspatch import images
 from crosspatch.errors import InputError
-from crosspatch.files import PathLike, new_folder, refuse_existing, write_toml
+from crosspatch.files import PathLike, new_folder, refuse_existing, refuse_inputs_inside, write_toml
 from crosspatch.models.runtime import (
     Precision,
     choose_device,
@@ -65,7 +65,7 @@ def predict(
     window : side of a window in pixels; by itself the size of crops that the model was trained on
     device : cpu, cuda or mps; by itself the best there is
     precision : fp32, bf16, or auto: bf16 where the device has it
-    overwrite : replace what stands at ``out``
+    overwrite : replace a predictions folder that stands at ``out``
     progress : told how far the work is
 
     Returns
@@ -78,9 +78,10 @@ def predict(
         An input does not exist, a setting is wrong, or no image could be predicted; nothing is
         written.
     """
-    refuse_existing(out, overwrite=overwrite)
+    refuse_existing(out, kind="predictions", overwrite=overwrite)
     model = model if isinstance(model, Model) else Model.open(model)
     found = find_inputs(inputs)
+    refuse_inputs_inside(out, model, *(one.path for one in found))
     where = choose_device(device)
     keep_freed_memory()
     arithmetic = choose_precision(precision, where)
@@ -96,7 +97,7 @@ def predict(
     )
     rows: list[Predicted] = []
     skipped: list[tuple[Path, str]] = []
-    with new_folder(out, overwrite=overwrite) as folder:
+    with new_folder(out, kind="predictions", overwrite=overwrite) as folder:
         for done, given in enumerate(found, 1):
             try:
                 rows.append(draw(folder, given))

@@ -7,7 +7,7 @@ from crosspatch import crops
 from crosspatch.crops import Crops
 from crosspatch.dataset import Dataset
 from crosspatch.errors import SettingsError
-from crosspatch.files import PathLike
+from crosspatch.files import PathLike, refuse_inputs_inside
 from crosspatch.progress import Progress, silent
 
 
@@ -36,7 +36,7 @@ def prepare(
     foreground : the class to set against the rest, where dataset.toml has several
     seed : divides subjects by group where a data set has no splits.csv
     workers : threads that decode; by itself one a core
-    overwrite : replace what stands at ``out``
+    overwrite : replace a crops folder that stands at ``out``
     progress : told how far the work is
 
     Returns
@@ -50,10 +50,12 @@ def prepare(
     InputError, SettingsError
         A data set, or a setting, is not what it should be; nothing is written.
     """
+    given = _several(datasets)
+    refuse_inputs_inside(out, *given)
     opened = [
         one if isinstance(one, Dataset) and foreground is None
         else Dataset.open(one, foreground=foreground, seed=seed)
-        for one in _several(datasets)
+        for one in given
     ]  # fmt: skip
     if not opened:
         raise SettingsError("name at least one data set to prepare")

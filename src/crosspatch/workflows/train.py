@@ -12,7 +12,7 @@ import torch
 
 from crosspatch.config import Settings, load_settings, merge, parse_settings
 from crosspatch.crops import Crops
-from crosspatch.files import PathLike, locked, new_folder, refuse_existing
+from crosspatch.files import PathLike, locked, new_folder, refuse_existing, refuse_inputs_inside
 from crosspatch.models.runtime import choose_device, choose_precision, keep_freed_memory
 from crosspatch.models.storage import Model
 from crosspatch.models.transfer import WarmStart, adopt_architecture
@@ -97,9 +97,10 @@ def train(
     outside = started_outside(devices)
     if outside is not None and outside.global_rank() != 0:
         return _go(run, progress)  # the first process writes the folder
-    refuse_existing(out, overwrite=overwrite)
+    refuse_existing(out, kind="run", overwrite=overwrite)
+    refuse_inputs_inside(out, pack, model, config)
     work = _built(run, pack, model)  # finds what cannot be trained, before any writing
-    with new_folder(out, overwrite=overwrite) as folder:
+    with new_folder(out, kind="run", overwrite=overwrite) as folder:
         write_run(folder, run.table)
         if model is not None and work.transfer is not None:
             write_transfer(folder, work.transfer, model)
