@@ -174,6 +174,15 @@ def test_an_existing_folder_is_kept_unless_overwrite_is_said(straight, disc_crop
     assert straight.finished
 
 
+def test_a_run_that_is_being_trained_is_not_replaced(straight, disc_crops):
+    with (
+        locked(straight.path, "training"),
+        pytest.raises(CrosspatchError, match="another process is training here"),
+    ):
+        train(disc_crops, out=straight.path, config=load_settings(None, SMALL), overwrite=True)
+    assert straight.finished
+
+
 def test_one_value_in_batch_norm_is_refused_before_anything_is_written(disc_crops, tmp_path):
     with pytest.raises(SettingsError, match="batch norm"):
         train(

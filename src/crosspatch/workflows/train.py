@@ -4,6 +4,7 @@ import logging
 import os
 import platform
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,8 @@ def train(
         return _go(run, progress)  # the first process writes the folder
     refuse_existing(out, kind="run", overwrite=overwrite)
     refuse_inputs_inside(out, pack, model, config)
-    work = _built(run, pack, model)  # finds what cannot be trained, before any writing
+    with _held(run.path):
+        work = _built(run, pack, model)  # finds what cannot be trained, before any writing
     with new_folder(out, kind="run", overwrite=overwrite) as folder:
         write_run(folder, run.table)
         if model is not None and work.transfer is not None:
@@ -152,6 +154,14 @@ def _built(run: Run, crops: Crops, source: Model | None) -> Work:
         initial = WarmStart(source, crops.channel_names, run.settings.transfer)
     with on_threads(run):
         return set_up(run, crops, single_device(run), initial)
+
+
+def _held(old: Path) -> AbstractContextManager[None]:
+    """Hold the run that is to be replaced, which fails while another process trains it.
+
+    To be let go before the renaming: Windows does not rename a folder with an open file.
+    """
+    return locked(old, "training") if (old / "run.toml").is_file() else nullcontext()
 
 
 def _seen_by(source: Model | None, work: Work) -> tuple[str, ...]:
