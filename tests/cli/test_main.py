@@ -108,9 +108,20 @@ def test_prepare_says_what_of_the_data_it_did_not_use(small_dataset, tmp_path, c
     assert "orphan.png" in result["problems"][0]
 
 
-def test_resume_takes_nothing_else(tmp_path, capsys):
-    assert main(["train", "--resume", str(tmp_path), "--out", str(tmp_path)]) == 1
-    assert "--resume" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (["--out", "run"], "--out"),
+        (["--precision", "fp32", "--epochs", "9"], "--epochs, --precision"),
+        (["--devices", "1"], "--devices"),
+        (["--overwrite"], "--overwrite"),
+        (["--training.generator-rate", "1e-4"], "--training.*"),
+    ],
+)
+def test_resume_takes_nothing_else(tmp_path, capsys, flags, named):
+    assert main(["train", "--resume", str(tmp_path), *flags, "--quiet"]) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.endswith(f"as it was set up: leave out {named}")
 
 
 def test_info_lists_every_problem_and_ends_with_1(small_dataset, capsys):

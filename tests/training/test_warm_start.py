@@ -288,7 +288,7 @@ def test_the_command_shows_what_was_taken_and_keeps_it(disc_crops, source, tmp_p
     ("arguments", "says"),
     [
         (["CROPS", "--out", "OUT", "--stem", "mean"], "give --from MODEL too"),
-        (["--resume", "OUT", "--from", "SOURCE"], "give none of them"),
+        (["--resume", "OUT", "--from", "SOURCE"], "leave out --from"),
         (["CROPS", "--out", "OUT", "--from", "SOURCE", "--network.depth", "6"], "depth is 6"),
         (["CROPS", "--out", "OUT", "--devices", "0"], "at least 1"),
     ],

@@ -1,5 +1,6 @@
 """``crosspatch train``."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -29,7 +30,7 @@ def train(
     config: Path | None = None,
     precision: Literal["auto", "fp32", "bf16"] | None = None,
     device: str | None = None,
-    devices: int = 1,
+    devices: int | None = None,
     overwrite: bool = False,
     settings: Annotated[Settings | None, Parameter(name="*")] = None,
     output: Output = _DEFAULT,
@@ -63,18 +64,24 @@ def train(
     device
         cpu, cuda or mps; by default the best there is.
     devices
-        How many of them, on all machines together, each with a process of its own.
+        How many of them, on all machines together, each with a process of its own; by default one.
     overwrite
         Replace the run folder if it exists.
     """
     from crosspatch.workflows import train as workflow
 
+    overrides = settings.model_dump(exclude_unset=True) if settings else {}
     with progress_bars(output) as progress:
         if resume is not None:
-            if crops is not None or out is not None or source is not None:
-                raise SettingsError(
-                    "--resume RUN takes crops, folder and source from the run: give none of them"
-                )
+            _refuse_beside_resume(
+                {
+                    "CROPS": crops, "--out": out, "--from": source, "--stem": stem,
+                    "--fraction": fraction, "--epochs": epochs, "--steps": steps, "--seed": seed,
+                    "--config": config, "--precision": precision, "--device": device,
+                    "--devices": devices, "--overwrite": overwrite or None,
+                    **{f"--{name}.*": values or None for name, values in overrides.items()},
+                }
+            )  # fmt: skip
             run = workflow.resume(resume, progress=progress)
         else:
             if crops is None or out is None:
@@ -93,12 +100,21 @@ def train(
                 seed=seed,
                 precision=precision,
                 device=device,
-                devices=devices,
+                devices=1 if devices is None else devices,
                 overwrite=overwrite,
-                overrides=settings.model_dump(exclude_unset=True) if settings else None,
+                overrides=overrides,
                 progress=progress,
             )
     _report(run, output)
+
+
+def _refuse_beside_resume(given: Mapping[str, object]) -> None:
+    """Refuse what a resumed run would not listen to; None is what was not given."""
+    names = [name for name, value in given.items() if value is not None]
+    if names:
+        raise SettingsError(
+            f"--resume RUN goes on with the run as it was set up: leave out {', '.join(names)}"
+        )
 
 
 def _report(run: "Run", output: Output) -> None:

@@ -52,9 +52,9 @@ class Watch:
         for name, value in losses.items():
             if not math.isfinite(value):
                 raise NotFiniteError(
-                    f"step {step}: the {name} loss is {value}. Training cannot go on from here; "
-                    "resume from the last checkpoint with --precision fp32, or lower "
-                    "training.generator_rate"
+                    f"step {step}: the {name} loss is {value}. Training cannot go on from here, "
+                    "and a resumed run keeps its settings: start again with --precision fp32 or "
+                    "a lower training.generator_rate"
                 )
         if "fake" not in losses:
             return []
