@@ -47,6 +47,14 @@ def test_flags_win_over_the_file(tmp_path):
     assert (settings.training.batch, settings.training.seed) == (8, 3)
 
 
+@pytest.mark.parametrize("overrides", [None, {"training": {"steps": 30}}])
+def test_a_value_where_a_table_belongs_is_refused_with_its_file(tmp_path, overrides):
+    path = tmp_path / "mine.toml"
+    path.write_text("training = 3\n")
+    with pytest.raises(SettingsError, match=r"mine\.toml: training is a table: write \[training\]"):
+        load_settings(path, overrides)
+
+
 def test_steps_given_by_a_flag_replace_epochs_of_the_file(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text("[training]\nepochs = 7\n")

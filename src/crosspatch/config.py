@@ -157,6 +157,7 @@ def load_settings(
     """
     table = read_plain_toml(config) if config is not None else {}
     where = f"{config}: " if config is not None else ""
+    _refuse_unknown(table, where)
     merged = merge(table, overrides or {})
     return parse_settings(merged, where)
 
@@ -177,9 +178,7 @@ def merge(table: Mapping[str, Any], overrides: Mapping[str, Mapping[str, Any]]) 
 
 def parse_settings(table: Mapping[str, Any], where: str = "") -> Settings:
     """Check a nested mapping against the schema; ``where`` opens the error message."""
-    unknown = list(_unknown_keys(table, Settings, ""))
-    if unknown:
-        raise SettingsError(where + "; ".join(unknown))
+    _refuse_unknown(table, where)
     try:
         return Settings.model_validate(table)
     except ValidationError as error:
@@ -188,6 +187,12 @@ def parse_settings(table: Mapping[str, Any], where: str = "") -> Settings:
             for item in error.errors()
         )
         raise SettingsError(where + problems) from None
+
+
+def _refuse_unknown(table: Mapping[str, Any], where: str) -> None:
+    unknown = list(_unknown_keys(table, Settings, ""))
+    if unknown:
+        raise SettingsError(where + "; ".join(unknown))
 
 
 def _unknown_keys(table: Mapping[str, Any], model: type[BaseModel], path: str) -> Iterator[str]:
