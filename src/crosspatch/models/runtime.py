@@ -27,6 +27,9 @@ def choose_device(wish: str | None = None) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if wish not in ("cpu", "cuda", "mps"):
+        hint = "; CUDA_VISIBLE_DEVICES chooses one of several" if wish.startswith("cuda:") else ""
+        raise SettingsError(f"--device {wish}: choose auto, cpu, cuda or mps{hint}")
     try:
         device = torch.device(wish)
         torch.empty(0, device=device)
