@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from crosspatch import demo as room
-from crosspatch.demo import STAGES, demo, journey, scoring
+from crosspatch.demo import STAGES, demo, journey, scoring, training
 from crosspatch.errors import CrosspatchError, InputError
 from crosspatch.evaluation.rows import score_subject
 from crosspatch.evaluation.scores import MethodScores, Scores
@@ -134,6 +134,13 @@ def test_another_demo_in_the_folder_is_refused_and_left_alone(done, wish):
     with pytest.raises(CrosspatchError, match="another demo"):
         demo(done[0].parent, **wish)
     assert (done[0].parent / "demo.toml").read_bytes() == before
+
+
+def test_the_learning_curve_has_a_gap_where_a_score_was_undefined():
+    checks = [{"step": 2, "iou": None}, {"step": 4, "iou": 0.25}, {"step": 6}]
+    curve = training._curve(checks, "plain", "iou")
+    assert curve.steps == [2, 4]
+    np.testing.assert_equal(curve.values, [math.nan, 0.25])
 
 
 def test_a_folder_of_somebody_else_is_never_replaced_and_a_demo_on_request(tmp_path, monkeypatch):

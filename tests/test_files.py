@@ -1,6 +1,8 @@
 """Files and folders are written whole or not at all, and names stay inside their folder."""
 
 import errno
+import json
+import math
 import os
 import subprocess
 import sys
@@ -22,6 +24,7 @@ from crosspatch.files import (
     read_toml,
     refuse_existing,
     refuse_inputs_inside,
+    to_json,
     write_bytes,
     write_text,
     write_toml,
@@ -293,6 +296,23 @@ def test_a_huge_table_is_refused_before_it_is_read(tmp_path):
         file.truncate(65 * 2**20)  # sparse: takes no disk
     with pytest.raises(InputError, match="too large"):
         read_toml(tmp_path / "a.toml")
+
+
+# JSON
+
+
+def test_json_holds_no_word_that_json_does_not_know():
+    rows = [(1, -math.inf), {"dice": 0.1, "best": math.inf}]
+    value = {"iou": math.nan, "rows": rows, "path": Path("a")}
+    text = to_json(value)
+    assert json.loads(text, parse_constant=pytest.fail) == {
+        "iou": None, "rows": [[1, None], {"dice": 0.1, "best": None}], "path": "a",
+    }  # fmt: skip
+    assert "\n" not in text
+
+
+def test_json_keeps_every_bit_of_a_number():
+    assert json.loads(to_json([0.1 + 0.2, 5e-324, True])) == [0.1 + 0.2, 5e-324, True]
 
 
 # Fingerprints

@@ -5,6 +5,8 @@ with a ``format`` number. Readers refuse a newer format instead of guessing.
 """
 
 import hashlib
+import json
+import math
 import os
 import shutil
 import tomllib
@@ -188,6 +190,19 @@ def read_plain_toml(path: PathLike) -> dict[str, Any]:
         raise InputError(f"{path}: is not valid TOML ({error})") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def to_json(value: Any) -> str:
+    """Lay out a value as one line of strict JSON: NaN and infinity are null, paths are text."""
+    return json.dumps(_finite(value), default=str, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def fingerprint_bytes(*parts: bytes) -> str:

@@ -1,12 +1,14 @@
 """A run from end to end: it learns, resumes to the bit, stops cleanly, refuses what cannot work."""
 
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from crosspatch.errors import CrosspatchError, InputError, SettingsError
 from crosspatch.files import locked
 from crosspatch.training import loop
 from crosspatch.training.loop import StoppedError
-from crosspatch.training.run import Run, write_run
+from crosspatch.training.run import Run, append_metrics, keep_metrics_until, write_run
 from crosspatch.training.samples import choose
 from crosspatch.training.watch import NotFiniteError
 from crosspatch.workflows.train import resume, train
@@ -166,6 +168,26 @@ def test_a_torn_last_line_of_metrics_is_left_out(straight, tmp_path):
     run = Run(tmp_path, straight.table)
     (tmp_path / "metrics.jsonl").write_text('{"step": 6}\n{"step": 12, "tv')
     assert run.metrics() == [{"step": 6}]
+
+
+def test_a_score_that_is_no_number_is_null_in_the_metrics(straight, tmp_path):
+    run = Run(tmp_path, straight.table)
+    (tmp_path / "metrics.jsonl").write_text(
+        '{"step": 3, "plain_iou": NaN}\n'
+    )  # by an older version
+    append_metrics(run, {"step": 6, "plain_iou": math.nan, "tversky": 0.25})
+    keep_metrics_until(run, 6)
+    assert run.metrics() == [
+        {"step": 3, "plain_iou": None},
+        {"step": 6, "plain_iou": None, "tversky": 0.25},
+    ]
+    assert "NaN" not in (tmp_path / "metrics.jsonl").read_text()
+
+
+@pytest.mark.parametrize(("iou", "shown"), [(0.25, "  IoU 0.250"), (math.nan, "")])
+def test_the_live_line_shows_the_score_that_is_known(iou, shown):
+    work = SimpleNamespace(sums={"tversky": 1.0, "count": 2.0}, scores={"plain_iou": iou})
+    assert loop._live(work, 30.0) == f"training  loss 0.500{shown}  30.0 images/s"
 
 
 def test_an_existing_folder_is_kept_unless_overwrite_is_said(straight, disc_crops):

@@ -1,6 +1,5 @@
 """What commands print: progress and warnings to standard error, results to standard output."""
 
-import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from crosspatch.files import to_json
 from crosspatch.progress import Progress
 
 
@@ -61,7 +61,7 @@ def progress_bars(output: Output) -> Iterator[Progress]:
 def say(output: Output, result: Mapping[str, Any], lines: Sequence[str] = ()) -> None:
     """Print a result: as JSON where asked for, else as the lines for people."""
     if output.json:
-        sys.stdout.write(json.dumps(result, default=str) + "\n")
+        sys.stdout.write(to_json(result) + "\n")
     else:
         sys.stdout.write("".join(f"{line}\n" for line in lines))
 

@@ -1,5 +1,6 @@
 """Stage 2: crops of the kelp subjects, and a small network trained on them from scratch."""
 
+import math
 from typing import Any
 
 from crosspatch.demo.journey import RATE, Journey
@@ -47,7 +48,7 @@ def train_on_kelp(journey: Journey) -> Section:
 
 def _curves(run: Run) -> list[Block]:
     checks = run.metrics()
-    if not any("averaged_iou" in check for check in checks):
+    if not any(check.get("averaged_iou") is not None for check in checks):
         return []
     scores = [
         _curve(checks, "averaged weights", "averaged_iou"),
@@ -71,4 +72,5 @@ def _curves(run: Run) -> list[Block]:
 
 def _curve(checks: list[dict[str, Any]], name: str, key: str) -> Curve:
     known = [check for check in checks if key in check]
-    return Curve(name, [check["step"] for check in known], [check[key] for check in known])
+    values = [math.nan if check[key] is None else check[key] for check in known]
+    return Curve(name, [check["step"] for check in known], values)

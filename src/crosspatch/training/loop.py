@@ -140,7 +140,7 @@ def _live(work: Work, speed: float) -> str:
     """One line of what matters now: loss, validation IoU, images a second."""
     loss = work.sums.get("tversky", math.nan) / max(work.sums.get("count", 1.0), 1.0)
     iou = work.scores.get("averaged_iou", work.scores.get("plain_iou"))
-    seen = f"  IoU {iou:.3f}" if iou is not None else ""
+    seen = f"  IoU {iou:.3f}" if iou is not None and math.isfinite(iou) else ""
     return f"training  loss {loss:.3f}{seen}  {speed:.1f} images/s"
 
 

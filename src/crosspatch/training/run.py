@@ -8,7 +8,7 @@ from typing import Any
 
 from crosspatch.config import Settings, parse_settings
 from crosspatch.errors import InputError
-from crosspatch.files import PathLike, read_toml, write_text, write_toml
+from crosspatch.files import PathLike, read_toml, to_json, write_text, write_toml
 from crosspatch.models.storage import Model
 from crosspatch.models.transfer import TransferReport
 
@@ -85,7 +85,10 @@ class Run:
         return "source" in self.table
 
     def metrics(self) -> list[dict[str, Any]]:
-        """One dictionary a check, in order; a line cut off by a kill is left out."""
+        """One dictionary a check, in order; a line cut off by a kill is left out.
+
+        A score that was undefined is None.
+        """
         path = self.path / METRICS
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         return [parsed for line in lines if (parsed := _parse(line)) is not None]
@@ -105,14 +108,17 @@ def write_transfer(folder: Path, report: TransferReport, source: Model) -> None:
 
 
 def append_metrics(run: Run, line: Mapping[str, Any]) -> None:
-    """Add one line; what a kill cuts off is dropped by the reader and by the resumed run."""
+    """Add one line; what a kill cuts off is dropped by the reader and by the resumed run.
+
+    What is no number becomes null.
+    """
     with (run.path / METRICS).open("a", encoding="utf-8", newline="\n") as file:
-        file.write(json.dumps(line) + "\n")
+        file.write(to_json(line) + "\n")
 
 
 def keep_metrics_until(run: Run, step: int) -> None:
     """Drop the lines of checks after ``step``: the resumed run writes them again."""
-    kept = [json.dumps(line) for line in run.metrics() if line["step"] <= step]
+    kept = [to_json(line) for line in run.metrics() if line["step"] <= step]
     write_text(run.path / METRICS, "".join(f"{line}\n" for line in kept))
 
 
