@@ -10,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from crosspatch.errors import InputError
 from crosspatch.volunteers.agreement import (
+    Ledger,
     SubjectAgreement,
     pairwise_dice,
     subject_agreement,
@@ -173,3 +174,25 @@ def test_subjects_without_any_overlap_say_nothing_about_anybody():
     weights = weights_elsewhere([silent, lone, subject_of("s3", [0.5, 0.5], "ab")])
     assert weights["s3"] == pytest.approx([1, 1])
     assert weights["s2"] == pytest.approx([1])
+
+
+def test_a_ledger_of_many_volunteers_equals_its_parts():
+    """More than there is room for at first, and one person in both parts."""
+    chance = np.random.default_rng(0)
+    subjects = [
+        subject_of(str(n), chance.random(5), [f"v{n * 4 + k}" for k in range(5)]) for n in range(60)
+    ]
+    together, apart = Ledger(), [Ledger(), Ledger()]
+    for place, one in enumerate(subjects):
+        together.add(one)
+        apart[place % 2].add(one)
+    apart[0].merge(apart[1])
+    rows = {row.volunteer: row for row in together.rows()}
+    assert len(rows) == 241
+    assert rows["v4"].subjects == 2  # the last of subject 0 and the first of subject 1
+    assert rows["v4"].dice == pytest.approx(
+        (subjects[0].with_others[4] + subjects[1].with_others[0]) / 2
+    )
+    assert {row.volunteer: row for row in apart[0].rows()} == rows
+    assert "v240" in together
+    assert "v241" not in together

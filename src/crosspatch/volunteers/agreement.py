@@ -4,9 +4,8 @@ Agreement is not truth: volunteers who make the same mistake agree. It orders su
 and makes visible who draws unlike everyone else; nobody is removed because of it.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,96 +144,94 @@ class VolunteerAgreement:
     outlier: bool
 
 
-@dataclass(slots=True)
-class _Sums:
-    """What one volunteer's subjects add up to; the means are taken at the end."""
-
-    subjects: int = 0
-    blanks: int = 0
-    compared: int = 0
-    dice: float = 0.0
-    relative: float = 0.0
-    relatives: int = 0
-    area: float = 0.0
-    areas: int = 0
-    judged: int = 0
+_SUMS = 9
+_SUBJECTS, _BLANKS, _COMPARED, _DICE, _RELATIVE, _RELATIVES, _AREA, _AREAS, _JUDGED = range(_SUMS)
 
 
 class Ledger:
-    """What every volunteer did, added up subject by subject: memory follows volunteers alone."""
+    """What every volunteer did, added up subject by subject.
+
+    Memory follows the number of volunteers alone, 72 bytes and a name each: an export may hold
+    hundreds of thousands of classifications.
+    """
 
     def __init__(self) -> None:
-        self._sums: dict[str, _Sums] = defaultdict(_Sums)
+        self._places: dict[str, int] = {}
+        self._sums = np.zeros((16, _SUMS))
         self._outlier_on: dict[str, list[str]] = {}
-
-    def add(self, one: SubjectAgreement) -> None:
-        """Add the volunteers of one more subject."""
-        median = float(np.median(one.areas)) if one.voters else 0.0
-        odd = one.outliers()
-        for place, name in enumerate(one.volunteers):
-            sums = self._sums[name]
-            sums.subjects += 1
-            sums.blanks += int(one.areas[place] == 0)
-            if median > 0:
-                sums.area += one.areas[place] / median
-                sums.areas += 1
-            if one.voters > 1:
-                sums.dice += float(one.with_others[place])
-                sums.compared += 1
-            for relative in _relative(one, place):
-                sums.relative += relative
-                sums.relatives += 1
-            sums.judged += one.voters >= OUTLIER_VOTERS
-            if odd[place]:
-                self._outlier_on.setdefault(name, []).append(one.subject)
 
     def __contains__(self, volunteer: str) -> bool:
         """Whether somebody's vote was added."""
-        return volunteer in self._sums
+        return volunteer in self._places
+
+    def add(self, one: SubjectAgreement) -> None:
+        """Add the volunteers of one more subject."""
+        here = np.zeros((one.voters, _SUMS))
+        here[:, _SUBJECTS] = 1
+        here[:, _BLANKS] = one.areas == 0
+        here[:, _JUDGED] = one.voters >= OUTLIER_VOTERS
+        median = float(np.median(one.areas)) if one.voters else 0.0
+        if median > 0:
+            here[:, _AREA], here[:, _AREAS] = one.areas / median, 1
+        if one.voters > 1:
+            here[:, _DICE], here[:, _COMPARED] = one.with_others, 1
+        here[:, _RELATIVE], here[:, _RELATIVES] = _relative(one)
+        rows = self._rows_of(one.volunteers)  # may make room first
+        np.add.at(self._sums, rows, here)
+        for place in np.flatnonzero(one.outliers()):
+            self._outlier_on.setdefault(one.volunteers[place], []).append(one.subject)
 
     def merge(self, other: "Ledger") -> None:
         """Add what was added up over other subjects."""
-        for name, theirs in other._sums.items():
-            mine = self._sums[name]
-            for each in fields(_Sums):
-                setattr(mine, each.name, getattr(mine, each.name) + getattr(theirs, each.name))
+        rows = self._rows_of(tuple(other._places))
+        self._sums[rows] += other._sums[: len(rows)]
         for name, subjects in other._outlier_on.items():
             self._outlier_on.setdefault(name, []).extend(subjects)
 
     def rows(self) -> Iterator[VolunteerAgreement]:
         """Yield what each volunteer did over all subjects, outliers first, then by name."""
-        odd = [self._row(name) for name in self._outlier_on]
-        odd.sort(key=lambda row: (not row.outlier, -len(row.outlier_on), row.volunteer))
-        yield from odd
-        for name in sorted(self._sums):
-            if name not in self._outlier_on:
-                yield self._row(name)
+        for name in sorted(self._places, key=self._order):
+            yield self._row(name)
 
-    def _row(self, name: str) -> VolunteerAgreement:
-        sums, outlier_on = self._sums[name], tuple(self._outlier_on.get(name, ()))
-        return VolunteerAgreement(
-            volunteer=name,
-            subjects=sums.subjects,
-            compared=sums.compared,
-            dice=_mean(sums.dice, sums.compared),
-            relative=_mean(sums.relative, sums.relatives),
-            area=_mean(sums.area, sums.areas),
-            blanks=sums.blanks / sums.subjects,
-            outlier_on=outlier_on,
-            outlier=2 * len(outlier_on) > sums.judged,
-        )
+    def _order(self, name: str) -> tuple[bool, int, str]:
+        on = len(self._outlier_on.get(name, ()))
+        return not self._is_outlier(name), -on, name
+
+    def _is_outlier(self, name: str) -> bool:
+        judged = self._sums[self._places[name], _JUDGED]
+        return bool(2 * len(self._outlier_on.get(name, ())) > judged)
 
     def weights(self, one: SubjectAgreement, *, usual: float = 1.0) -> Floats:
         """Weigh the volunteers of a subject that was added by what they did on all others, (V,).
 
         See :func:`weights_elsewhere`.
         """
-        here = np.empty(one.voters)
-        for place, name in enumerate(one.volunteers):
-            own, sums = _relative(one, place), self._sums[name]
-            elsewhere = max(sums.relative - sum(own), 0.0)  # the difference may round below 0
-            here[place] = (usual + elsewhere) / (usual + sums.relatives - len(own))
-        return here
+        rows = self._rows_of(one.volunteers)
+        sums = self._sums[rows]
+        own, counted = _relative(one)
+        elsewhere = np.maximum(sums[:, _RELATIVE] - own, 0)  # the difference may round below 0
+        return np.asarray((usual + elsewhere) / (usual + sums[:, _RELATIVES] - counted))
+
+    def _rows_of(self, volunteers: Sequence[str]) -> NDArray[np.intp]:
+        """Return the volunteers' rows of the sums, with new ones for newcomers."""
+        rows = [self._places.setdefault(name, len(self._places)) for name in volunteers]
+        while len(self._places) > len(self._sums):
+            self._sums = np.concatenate([self._sums, np.zeros_like(self._sums)])
+        return np.array(rows, np.intp)
+
+    def _row(self, name: str) -> VolunteerAgreement:
+        sums = self._sums[self._places[name]].tolist()
+        return VolunteerAgreement(
+            volunteer=name,
+            subjects=round(sums[_SUBJECTS]),
+            compared=round(sums[_COMPARED]),
+            dice=_mean(sums[_DICE], sums[_COMPARED]),
+            relative=_mean(sums[_RELATIVE], sums[_RELATIVES]),
+            area=_mean(sums[_AREA], sums[_AREAS]),
+            blanks=sums[_BLANKS] / sums[_SUBJECTS],
+            outlier_on=tuple(self._outlier_on.get(name, ())),
+            outlier=self._is_outlier(name),
+        )
 
 
 def _ledger(subjects: Sequence[SubjectAgreement]) -> Ledger:
@@ -249,12 +246,14 @@ def volunteer_table(subjects: Sequence[SubjectAgreement]) -> list[VolunteerAgree
     return list(_ledger(subjects).rows())
 
 
-def _relative(one: SubjectAgreement, place: int) -> list[float]:
-    """Agreement as a share of the subject's mean; nothing where nobody overlaps with anybody."""
-    return [float(one.with_others[place]) / one.dice] if one.voters > 1 and one.dice > 0 else []
+def _relative(one: SubjectAgreement) -> tuple[Floats, Floats]:
+    """Return agreement as a share of the subject's mean, and 1 where there is one, (V,) each."""
+    if one.voters < 2 or one.dice == 0:  # nobody overlaps with anybody
+        return np.zeros(one.voters), np.zeros(one.voters)
+    return one.with_others / one.dice, np.ones(one.voters)
 
 
-def _mean(total: float, number: int) -> float:
+def _mean(total: float, number: float) -> float:
     return total / number if number else float("nan")
 
 

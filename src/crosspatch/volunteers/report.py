@@ -1,14 +1,12 @@
 """What a consensus leaves beside its masks: tables, and sentences to be said aloud."""
 
 import csv
-import io
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
 
-from crosspatch.files import write_text
 from crosspatch.volunteers.ballots import Choice, Reading
 from crosspatch.volunteers.expert import MEASURES, ExpertReport
 from crosspatch.volunteers.folder import MADE, SUBJECT_COLUMNS, BucketWork
@@ -77,11 +75,11 @@ def write_expert(folder: Path, report: ExpertReport) -> None:
 
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    text = io.StringIO(newline="")
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(columns)
-    table.writerows([_cell(value) for value in row] for row in rows)
-    write_text(path, text.getvalue())
+    # Row by row: a project may have a hundred thousand volunteers.
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(columns)
+        table.writerows([_cell(value) for value in row] for row in rows)
 
 
 def _cell(value: object) -> object:
