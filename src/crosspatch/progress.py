@@ -1,4 +1,4 @@
-"""How long work tells its caller how far it is; the command line draws it, libraries pass ``silent``."""
+"""How long work tells its caller how far it is: the command line draws it, libraries say nothing."""
 
 from collections.abc import Callable
 
