@@ -1,4 +1,4 @@
-"""How long work tells its caller how far it is: the command line draws it, libraries say nothing."""
+"""How long work tells its caller how far it is: commands draw it, libraries say nothing."""
 
 from collections.abc import Callable
 
