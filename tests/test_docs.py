@@ -115,6 +115,17 @@ def test_configurations_named_in_pages_exist():
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+def test_python_in_pages_is_python():
+    blocks = [
+        code
+        for page in PAGES
+        for code in re.findall(r"^```python\n(.*?)^```", read(page), flags=re.M | re.DOTALL)
+    ]
+    assert len(blocks) >= 4
+    for code in blocks:
+        compile(code, "page", "exec")
+
+
 def test_the_pages_hold_many_commands():
     lines = [line for page in PAGES for line in commands_on(page)]
     assert len(lines) >= 25
