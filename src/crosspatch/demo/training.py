@@ -33,12 +33,13 @@ def train_on_kelp(journey: Journey) -> Section:
         )
     training = sum(split == "train" for split in crops.table["split"])
     words = [
-        f"{training} crops of {plan.crop} x {plan.crop} pixels, turned and mirrored in eight ways, "
-        f"taught two networks for {plan.steps} steps of {plan.batch} crops. Losses, optimisers and "
-        f"falling learning rates are the paper's; the networks have a quarter of their usual width "
-        f"({plan.width}), and the generator's learning rate is {RATE:g} instead of 0.0005, because "
-        "the schedule is so short.",
-        "A few training scenes were set aside, and the curve shows how well crops of them were "
+        f"The training scenes were cut into {training} crops of {plan.crop} x {plan.crop} pixels, "
+        "to be seen turned and mirrored in eight ways. Two networks learned from them, one that "
+        f"draws masks and one that tells drawn from true, for {plan.steps} steps of {plan.batch} "
+        "crops. Losses, optimisers and falling learning rates are the paper's; the networks have "
+        f"a quarter of their usual width ({plan.width}), and the generator's learning rate is "
+        f"{RATE:g} instead of 0.0005, because the schedule is so short.",
+        "A few of the scenes were set aside first, and the curve shows how well their crops were "
         "outlined: by the weights as they were at that step, and by their running average, which "
         "is what the model keeps.",
     ]

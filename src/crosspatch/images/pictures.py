@@ -196,7 +196,7 @@ def to_png_bytes(picture: Picture, *, colours: int | None = None) -> bytes:
     """Encode a picture (H, W, 3) uint8 as PNG; in so many ``colours`` (to 256) as a smaller one."""
     drawn = PillowImage.fromarray(np.ascontiguousarray(picture))
     if colours is not None:
-        drawn = drawn.quantize(colours)
+        drawn = drawn.quantize(colours, PillowImage.Quantize.MAXCOVERAGE)  # rare colours stay
     buffer = io.BytesIO()
     drawn.save(buffer, "PNG")
     return buffer.getvalue()
