@@ -39,13 +39,13 @@ def consensus_sheet(desk: Desk, gathered: Gathered, work: BucketWork) -> picture
     """
     made = {row.name for row in work.rows if row.status == MADE}
     chosen = pick_rows({row.name: row.difficulty for row in work.rows})
-    rows = [
+    rows = (  # one at a time: the filled outlines of nine subjects are large
         _row(desk, read, f"{kind}: {name}", name in made)
         for name, kind in chosen
         for read in subjects_in(bucket_of(gathered, name), desk.rules, desk.frames, name)
         if read.subject is not None
-    ]
-    return contact_sheet(rows) if rows else None
+    )
+    return contact_sheet(rows) if chosen else None
 
 
 def _row(desk: Desk, read: ReadSubject, caption: str, made: bool) -> SheetRow:

@@ -7,6 +7,7 @@ into memory at a time: it holds all the rows of its subjects. Memory follows the
 bucket and not the file; the disk needs about the size of the export for as long as the work runs.
 """
 
+import os
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +29,7 @@ from crosspatch.volunteers.tally import Rejected
 _BUCKET_BYTES = 8 * 2**20
 _MOST_BUCKETS = 4096
 _BLOCKS_AT_ONCE = 4
-_LENGTH = struct.Struct("<I")
+_FRAME = struct.Struct("<II")  # checksum of the subject, length of the ballot
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def gather(
     found = Reading()
     for bucket in buckets:
         bucket.touch()
-    with Parallel(n_jobs=workers) as pool:
+    with Parallel(n_jobs=workers, max_nbytes=None) as pool:
         pieces = blocks(export, header)
         # A handful at a time: an endless queue of results would not have bounded memory.
         while piece := list(islice(pieces, _BLOCKS_AT_ONCE * workers)):
@@ -136,18 +137,20 @@ def _read(
         ballot = reader.read(row)
         if ballot is not None:
             data = encode(ballot)
-            place = _place(ballot.subject_id, buckets)
-            spilled.setdefault(place, []).extend((_LENGTH.pack(len(data)), data))
+            subject = _checksum(ballot.subject_id)
+            spilled.setdefault(subject % buckets, []).extend(
+                (_FRAME.pack(subject, len(data)), data)
+            )
     return reader.found, {place: b"".join(parts) for place, parts in spilled.items()}
 
 
-def _place(subject: str, buckets: int) -> int:
-    return zlib.crc32(subject.encode()) % buckets
+def _checksum(subject: str) -> int:
+    return zlib.crc32(subject.encode())
 
 
 def bucket_of(gathered: Gathered, subject: str) -> Path:
     """Return the bucket that holds a subject's ballots."""
-    return gathered.buckets[_place(subject, len(gathered.buckets))]
+    return gathered.buckets[_checksum(subject) % len(gathered.buckets)]
 
 
 def _workflow(export: Path, found: Reading, choice: Choice) -> str:
@@ -170,16 +173,16 @@ def _region_tasks(
 def ballots_in(bucket: Path, only: str | None = None) -> Iterator[tuple[str, list[Ballot]]]:
     """Yield (subject id, its ballots in the order of the export), subjects by id; or only one."""
     decode = msgspec.msgpack.Decoder(Ballot).decode
-    data = memoryview(bucket.read_bytes())
+    wanted = None if only is None else _checksum(only)
     subjects: dict[str, list[Ballot]] = {}
-    at = 0
-    while at < len(data):
-        (length,) = _LENGTH.unpack_from(data, at)
-        at += _LENGTH.size
-        ballot = decode(data[at : at + length])
-        if only in (None, ballot.subject_id):
-            subjects.setdefault(ballot.subject_id, []).append(ballot)
-        at += length
-    del data
-    for subject in sorted(subjects):
-        yield subject, subjects.pop(subject)
+    with bucket.open("rb") as file:
+        while frame := file.read(_FRAME.size):
+            subject, length = _FRAME.unpack(frame)
+            if wanted not in (None, subject):
+                file.seek(length, os.SEEK_CUR)
+                continue
+            ballot = decode(file.read(length))
+            if only in (None, ballot.subject_id):
+                subjects.setdefault(ballot.subject_id, []).append(ballot)
+    for name in sorted(subjects):
+        yield name, subjects.pop(name)

@@ -18,7 +18,7 @@ from crosspatch.errors import InputError
 MAX_ROW_BYTES = 16 * 2**20
 """Longer rows are rejected unread; the largest real ones are some hundred kilobytes."""
 
-BLOCK_BYTES = 4 * 2**20
+BLOCK_BYTES = 2 * 2**20
 _MOST_LINES_IN_A_ROW = 200
 _ID = re.compile(rb'\s*"?([\w-]{1,64})"?,')
 

@@ -1,7 +1,7 @@
 """The contact sheet: outlines, votes and mask of easy, typical and hard subjects, side by side."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,7 +79,7 @@ def outlines_picture(
     return shown
 
 
-def contact_sheet(rows: Sequence[SheetRow], cell: int = 256) -> pictures.Picture:
+def contact_sheet(rows: Iterable[SheetRow], cell: int = 256) -> pictures.Picture:
     """Lay out three tiles a subject: outlines, votes, mask.
 
     Returns

@@ -248,7 +248,7 @@ class _Crew:
     def _each(self, what: str, gathered: Gathered, work: Callable[[Path], Done]) -> Iterator[Done]:
         buckets = iter(gathered.buckets)
         done = 0
-        with Parallel(n_jobs=self.workers) as pool:
+        with Parallel(n_jobs=self.workers, max_nbytes=None) as pool:
             while some := list(islice(buckets, 2 * self.workers)):
                 yield from pool(delayed(work)(bucket) for bucket in some)
                 done += len(some)
