@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import msgspec
 import numpy as np
@@ -77,7 +78,10 @@ class Ballot(msgspec.Struct, array_like=True):
     def outlines(self) -> list[Outline]:
         """Return the outlines as (N, 2) float64 arrays, read only."""
         together = np.frombuffer(self.points, np.float64).reshape(-1, 2)
-        return np.split(together, np.cumsum(self.lengths)[:-1]) if self.lengths else []
+        stops = list(accumulate(self.lengths))
+        return [
+            together[stop - length : stop] for stop, length in zip(stops, self.lengths, strict=True)
+        ]
 
 
 @dataclass

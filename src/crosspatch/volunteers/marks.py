@@ -185,7 +185,7 @@ def _points(mark: Mapping[str, Any]) -> Outline:
         if len(xs) != len(ys):
             raise MarkError("x and y are not equally many")
         _check_number_of_points(len(xs))
-        return _checked(np.stack([_numbers(ys), _numbers(xs)], axis=1))
+        return _outline(ys, xs)
     listed = mark.get("points")
     if not isinstance(listed, list):
         raise MarkError("coordinates are missing")
@@ -206,10 +206,16 @@ def _from_dicts(listed: list[Any]) -> Outline:
         xs = [point["x"] for point in listed]
     except (TypeError, KeyError, IndexError):
         raise MarkError("coordinates are missing") from None
-    return _checked(np.stack([_numbers(ys), _numbers(xs)], axis=1))
+    return _outline(ys, xs)
 
 
-def _numbers(values: list[Any]) -> NDArray[np.float64]:
+def _outline(ys: list[Any], xs: list[Any]) -> Outline:
+    points = np.empty((len(ys), 2))
+    points[:, 0], points[:, 1] = _numbers(ys), _numbers(xs)
+    return _checked(points)
+
+
+def _numbers(values: list[Any]) -> NDArray[Any]:
     """Turn a list of JSON numbers into an array; text that looks like a number is none."""
     try:
         array = np.array(values)
@@ -217,7 +223,7 @@ def _numbers(values: list[Any]) -> NDArray[np.float64]:
         raise MarkError("coordinates are not numbers") from None
     if array.dtype.kind not in "fiu" or array.ndim != 1:
         raise MarkError("coordinates are not numbers")
-    return array.astype(np.float64)
+    return array
 
 
 def _checked(points: Outline) -> Outline:

@@ -265,5 +265,7 @@ def _scaled(
 
 def _reaches(outline: Outline, shape: tuple[int, int]) -> bool:
     """Whether an outline's bounding box has a part inside the frame."""
-    low, high = outline.min(axis=0), outline.max(axis=0)
-    return bool((high > 0).all() and low[0] < shape[0] and low[1] < shape[1])
+    row, column = outline.T
+    return bool(
+        row.max() > 0 and column.max() > 0 and row.min() < shape[0] and column.min() < shape[1]
+    )
