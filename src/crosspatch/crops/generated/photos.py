@@ -32,6 +32,7 @@ class Style:
     warmth: float
     light: float  # from which side, -1 left to 1 right
     contrast: float
+    depth: float  # how blurred the background is, picture heights
     blur: float
     noise: float
 
@@ -51,8 +52,9 @@ def style(rng: np.random.Generator) -> Style:
         warmth=rng.normal(0, 0.06),
         light=rng.uniform(-1, 1),
         contrast=rng.uniform(0.75, 1.1),
-        blur=rng.uniform(0.3, 0.7),
-        noise=rng.uniform(2, 7),
+        depth=rng.uniform(0.004, 0.012),
+        blur=rng.uniform(0.3, 0.6),
+        noise=rng.uniform(2, 5),
     )
 
 
@@ -70,7 +72,9 @@ def subject(
     """
     canvas = Canvas(scene.palette, height, width, rng)
     _backdrop(scene, canvas)
-    _clutter(scene, canvas, round(rng.uniform(5, 11) * scene.clutter), behind=True)
+    _clutter(scene, canvas, round(rng.uniform(3, 8) * scene.clutter), behind=True)
+    far = scene.depth * height  # the lens is focused on people
+    canvas.picture = ndimage.gaussian_filter(canvas.picture, (far, far, 0))
     for size in sorted(rng.uniform(0.45, 1.05, rng.choice([0, 1, 1, 1, 2, 2, 3]))):
         foot = min(max(scene.horizon + 0.1, 0.72) + 0.3 * size, 1.3)  # the nearer, the lower
         Person(canvas, size, foot).draw()
