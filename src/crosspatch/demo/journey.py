@@ -56,7 +56,7 @@ PER_SCENE = 3
 """Subjects of a scene: even the quick demo then holds out five scenes, enough for an interval."""
 
 FULL = Plan(subjects=180, unlabelled=4, sources=12, side=192, crop=128, steps=450, batch=16)
-QUICK = Plan(subjects=150, unlabelled=2, sources=12, side=128, crop=64, steps=300, batch=16)
+QUICK = Plan(subjects=150, unlabelled=2, sources=12, side=128, crop=64, steps=240, batch=16)
 
 
 @dataclass
