@@ -17,6 +17,13 @@ some_groups = st.lists(st.sampled_from([f"g{i}" for i in range(30)]), min_size=1
 seeds = st.integers(0, 2**40)
 
 
+def nested_up_to(groups, name):
+    """Groups of the smallest fraction that holds ``name``."""
+    fractions = [(taken + 1) / len(groups) for taken in range(len(groups))]
+    kept = [{groups[i] for i in nested_fraction(groups, fraction)} for fraction in fractions]
+    return min((chosen for chosen in kept if name in chosen), key=len)
+
+
 def names_of(groups):
     return [f"s{number}" for number in range(len(groups))]
 
@@ -130,19 +137,27 @@ class TestSetAside:
         distinct = set(groups)
         aside = set_aside(groups, seed=seed)
         assert aside <= distinct
-        if len(distinct) < 2:
-            assert aside == set()
-        else:
-            assert 1 <= len(aside) < len(distinct)
-            assert abs(len(aside) - 0.15 * len(distinct)) <= 1
+        assert len(aside) == int(0.15 * len(distinct) + 0.5)
+        assert len(aside) < len(distinct)
+
+    @given(some_groups, st.floats(0, 0.99), seeds)
+    def test_what_is_left_to_train_on_is_nested_like_the_fractions(self, groups, share, seed):
+        trained = []
+        for fraction in (0.1, 0.3, 0.6, 1.0):
+            inside = {groups[place] for place in nested_fraction(groups, fraction, seed)}
+            trained.append(inside - set_aside(inside, share, seed))
+        assert all(trained)
+        assert trained[0] <= trained[1] <= trained[2] <= trained[3]
+
+    def test_at_fifteen_percent_the_fourth_and_the_tenth_group_validate(self):
+        order = sorted("abcdefghijkl", key=lambda name: len(nested_up_to("abcdefghijkl", name)))
+        assert set_aside("abcdefghijkl", 0.15) == {order[3], order[9]}
 
     def test_forty_groups_give_six(self):
         assert len(set_aside([f"g{number}" for number in range(40)])) == 6
 
-    def test_is_not_the_start_of_the_fraction_order(self):
-        groups = [f"g{number}" for number in range(40)]
-        first = {groups[position] for position in nested_fraction(groups, 0.15)}
-        assert set_aside(groups, 0.15) != first
+    def test_three_groups_are_too_few(self):
+        assert set_aside("abc", 0.15) == set()
 
     def test_nothing_is_set_aside_when_nothing_is_wanted(self):
         assert set_aside("abc", 0) == set()

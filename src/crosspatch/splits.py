@@ -81,7 +81,11 @@ def nested_fraction(groups: Sequence[str], fraction: float, seed: int = 0) -> se
 
 
 def set_aside(groups: Iterable[str], share: float = 0.15, seed: int = 0) -> set[str]:
-    """Choose the validation groups out of the groups inside a label fraction.
+    """Choose the validation groups inside a label fraction, nested like the fractions themselves.
+
+    Fixed places of the order of ``nested_fraction`` are for validation (at 15% the 4th, 10th,
+    17th, ... group): a group that validates in a small fraction validates in every larger one, so
+    what a run trains on is nested too.
 
     Parameters
     ----------
@@ -90,14 +94,13 @@ def set_aside(groups: Iterable[str], share: float = 0.15, seed: int = 0) -> set[
 
     Returns
     -------
-    set of group names: at least one and never all; none where there is a single group
+    set of group names: ``share`` of them, rounded, and never all; none where that rounds to none
     """
     if not 0 <= share < 1:
         raise SettingsError(f"the validation share must be from 0 to below 1, not {share}")
-    order = _seeded_order(set(groups), "validation", seed)
-    if share == 0 or len(order) < 2:
-        return set()
-    return set(order[: min(max(1, int(share * len(order) + 0.5)), len(order) - 1)])
+    order = _seeded_order(set(groups), "fraction", seed)
+    due = [min(int(taken * share + 0.5), max(taken - 1, 0)) for taken in range(len(order) + 1)]
+    return {group for place, group in enumerate(order) if due[place + 1] > due[place]}
 
 
 def check_leak(train: Iterable[Listed], test: Iterable[Listed]) -> None:

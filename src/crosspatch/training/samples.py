@@ -52,10 +52,13 @@ def choose(crops: Crops, fraction: float, validation_share: float, seed: int) ->
         aside = set(subject[split == "val"])
     else:
         groups = [group_of[name] for name in inside]
-        chosen_groups = set_aside(groups, validation_share, seed) if validation_share else set()
+        chosen_groups = set_aside(groups, validation_share, seed)
         aside = {name for name in inside if group_of[name] in chosen_groups}
         if not aside and validation_share:
-            said.append("one group of subjects only: nothing is set aside for validation")
+            said.append(
+                f"{len(set(groups))} group(s) of subjects are too few to set "
+                f"{validation_share:.0%} aside: nothing is validated"
+            )
     train = np.flatnonzero(np.isin(subject, [name for name in inside if name not in aside]))
     validation = np.flatnonzero(np.isin(subject, sorted(aside)))
     if not _any_foreground(crops, train):
