@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from crosspatch import Generator
-from crosspatch.models.generator import pad_to_multiple
+from crosspatch.models.generator import join, pad_to_multiple
 
 
 def test_paper_network_has_a_4_x_4_bottleneck_and_29_million_weights():
@@ -75,6 +75,24 @@ def test_bf16_agrees_with_float32_within_its_rounding():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         rounded = torch.sigmoid(network(image).float())
     assert (exact - rounded).abs().max() < 0.02
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_joining_hands_back_the_gradients_of_cat_without_gaps(layout):
+    x, skip = (
+        torch.randn(2, channels, 4, 6).to(memory_format=layout).requires_grad_()
+        for channels in (3, 5)
+    )
+    weight = torch.randn(2, 8, 4, 6).to(memory_format=layout)
+    arrived = []
+    inner = x * 1.0
+    joined = join(inner, skip)
+    inner.register_hook(arrived.append)
+    (joined * weight).sum().backward()
+    torch.testing.assert_close(joined, torch.cat([x, skip], dim=1))
+    torch.testing.assert_close(x.grad, weight[:, :3])
+    torch.testing.assert_close(skip.grad, weight[:, 3:])
+    assert arrived[0].is_contiguous(memory_format=layout)
 
 
 @pytest.mark.parametrize("wrong", [{"in_channels": 0}, {"in_channels": 3, "depth": 1}])
