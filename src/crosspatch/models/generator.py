@@ -128,7 +128,7 @@ def join(x: Tensor, skip: Tensor) -> Tensor:
     is up to thirty times slower on the CPU; so it is packed first.
     """
     if x.requires_grad:
-        x.register_hook(_packed)
+        x.register_hook(_packed)  # type: ignore[no-untyped-call]  # torch gives it no types
     return torch.cat([x, skip], dim=1)
 
 
