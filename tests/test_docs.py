@@ -12,6 +12,7 @@ from crosspatch.config import schema_fields
 from crosspatch.crops.packed import CROP_COLUMNS, SUBJECT_COLUMNS
 from crosspatch.evaluation.rows import COLUMNS as SCORE_COLUMNS
 from crosspatch.prediction import folder as predictions
+from crosspatch.studies import tables as studies
 from crosspatch.volunteers import folder as consensus
 from crosspatch.volunteers import report, tally
 
@@ -76,6 +77,11 @@ def test_every_setting_is_on_the_configuration_page():
         ("rejected.csv", tally.REJECTED_COLUMNS),
         ("expert_curve.csv", report.CURVE_COLUMNS),
         ("expert_choice.csv", report.CHOICE_COLUMNS),
+        ("results.csv", studies.RESULT_COLUMNS),
+        ("learning.csv", studies.LEARNING_COLUMNS),
+        ("failed.csv", studies.FAILED_COLUMNS),
+        ("times.csv", studies.TIME_COLUMNS),
+        ("test_log.csv", studies.TEST_LOG_COLUMNS),
     ],
 )
 def test_documented_columns_are_those_that_are_written(heading, columns):
