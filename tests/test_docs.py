@@ -11,6 +11,7 @@ from crosspatch.cli import build_app
 from crosspatch.config import schema_fields
 from crosspatch.crops.packed import CROP_COLUMNS, SUBJECT_COLUMNS
 from crosspatch.evaluation.rows import COLUMNS as SCORE_COLUMNS
+from crosspatch.feedback.table import COLUMNS as QUEUE_COLUMNS
 from crosspatch.prediction import folder as predictions
 from crosspatch.studies import tables as studies
 from crosspatch.volunteers import folder as consensus
@@ -72,6 +73,7 @@ def test_every_setting_is_on_the_configuration_page():
         ("splits.csv", ("name", "split", "group")),
         ("predictions.csv", predictions.COLUMNS),
         ("skipped.csv", predictions.SKIPPED_COLUMNS),
+        ("queue.csv", QUEUE_COLUMNS),
         ("subjects.csv (consensus)", consensus.SUBJECT_COLUMNS),
         ("volunteers.csv", report.VOLUNTEER_COLUMNS),
         ("rejected.csv", tally.REJECTED_COLUMNS),
