@@ -1,0 +1,118 @@
+"""All that a study says in numbers, from its rows: what the report prints, and nothing else."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from crosspatch.evaluation.intervals import FEWEST_GROUPS, RESAMPLES
+from crosspatch.studies.crossed import Estimate, Resampled, resample
+from crosspatch.studies.cube import METRICS, SCRATCH, Cell, Cube, cube
+from crosspatch.studies.savings import Saving, saving
+from crosspatch.studies.verdicts import (
+    TOLERANCE,
+    Gap,
+    Qualification,
+    Settled,
+    Tenth,
+    gaps,
+    qualification,
+    settled,
+    tenths,
+)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What one target's runs come to, with one kind of weights.
+
+    Attributes
+    ----------
+    target, weights : str
+    cube : who was scored, on what
+    scores : cell -> metric -> estimate
+    gaps : every warm arm minus scratch, at each fraction
+    savings : share of the labels that each arm needs, scratch itself first: to score like scratch
+        with all of them, then to come within 0.03 IoU of that
+    tenths : the claim "10% does the work of 100%", an arm each
+    qualification : whether a claim about labels means anything here
+    settled : whether training had settled, by cell and kind of weights
+    """
+
+    target: str
+    weights: str
+    cube: Cube
+    scores: dict[Cell, dict[str, Estimate]]
+    gaps: tuple[Gap, ...]
+    savings: tuple[Saving, ...]
+    tenths: tuple[Tenth, ...]
+    qualification: Qualification
+    settled: tuple[Settled, ...]
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether there are test groups enough to say one."""
+        return len(self.cube.groups) >= FEWEST_GROUPS
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What must stand in the same sentence as a number; empty where nothing must."""
+        said = []
+        groups, seeds = len(self.cube.groups), len(self.cube.seeds)
+        if groups < FEWEST_GROUPS:
+            said.append(f"{_count(groups, 'test group')} only, so without an interval")
+        if seeds == 1:
+            said.append("one seed only, so that the interval knows nothing of other trainings")
+        return tuple(said)
+
+
+def analyse(
+    results: pl.DataFrame,
+    learning: pl.DataFrame | None = None,
+    *,
+    weights: str = "averaged",
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Findings:
+    """Work out everything that may be said of one target.
+
+    Parameters
+    ----------
+    results : frame
+        Rows of ``results.csv`` of one target; those of baselines belong to every kind of weights.
+    learning : frame, optional
+        Rows of ``learning.csv`` of the same target.
+    weights : "averaged" or "plain"
+    resamples, seed : of the bootstrap
+
+    Raises
+    ------
+    InputError
+        There is no row to work with, or a subject was scored twice in the same place.
+    """
+    rows = results.filter(pl.col("weights").is_in([weights, "none"]))
+    scored = cube(rows)
+    drawn = resample(scored, resamples=resamples, seed=seed)
+    arms = scored.arms(SCRATCH, "transfer", "pretrained")
+    savings = [saving(drawn, arm, slack=slack) for slack in (0.0, TOLERANCE) for arm in arms]
+    return Findings(
+        target=str(rows["target"][0]),
+        weights=weights,
+        cube=scored,
+        scores=_scores(drawn),
+        gaps=tuple(gaps(drawn)),
+        savings=tuple(one for one in savings if one is not None),
+        tenths=tuple(tenths(drawn)),
+        qualification=qualification(drawn),
+        settled=tuple(settled(learning)) if learning is not None else (),
+    )
+
+
+def _scores(drawn: Resampled) -> dict[Cell, dict[str, Estimate]]:
+    return {
+        cell: {metric: drawn.estimate(metric, {cell: 1.0}) for metric in METRICS}
+        for cell in drawn.cube.cells
+    }
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"

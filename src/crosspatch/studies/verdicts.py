@@ -1,0 +1,198 @@
+"""What may be said: does the target deserve a claim, is one tenth enough, had training settled."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from scipy import stats
+
+from crosspatch.studies.crossed import Estimate, Resampled, holm
+from crosspatch.studies.cube import SCRATCH, Cell
+
+MARGIN = 0.05
+"""IoU by which scratch with all labels must beat each baseline, and scratch with a tenth."""
+TOLERANCE = 0.03
+"""IoU that a tenth of the labels may lose and still "do the work of all"; also the widest range
+over the last checks of a run that counts as settled."""
+TENTH = 0.1
+LAST_CHECKS = 10
+_TAIL = 0.025  # of a two-sided 95% interval
+
+
+@dataclass(frozen=True)
+class Hurdle:
+    """One thing that scratch with all labels must beat; ``gain`` is by how much it does."""
+
+    over: str
+    gain: Estimate
+
+    @property
+    def passed(self) -> bool | None:
+        """None: cannot be said yet, a run is missing."""
+        return None if np.isnan(self.gain.value) else bool(self.gain.value >= MARGIN)
+
+
+@dataclass(frozen=True)
+class Qualification:
+    """Whether a claim about labels means anything on this target."""
+
+    hurdles: tuple[Hurdle, ...]
+
+    @property
+    def passed(self) -> bool | None:
+        """True: all are; False: one is not; None: something is missing and nothing has failed."""
+        answers = [hurdle.passed for hurdle in self.hurdles]
+        if False in answers:
+            return False
+        return None if None in answers else True
+
+
+@dataclass(frozen=True)
+class Tenth:
+    """The claim "10% does the work of 100%" for one arm.
+
+    Attributes
+    ----------
+    arm : str
+    loss : arm at 10% minus scratch at 100%
+    scratch_loss : scratch at 10% minus scratch at 100%: what one would lose anyway
+    p : of "it loses 0.03 or more", one-sided, Holm-corrected over the arms; nan without interval
+    """
+
+    arm: str
+    loss: Estimate
+    scratch_loss: Estimate
+    p: float
+
+    @property
+    def stands(self) -> bool | None:
+        """Whether the loss is surely under 0.03 IoU; None where there is no interval."""
+        return None if np.isnan(self.p) else bool(self.p < _TAIL)
+
+    @property
+    def saturated(self) -> bool:
+        """Whether scratch itself does with a tenth: then there was nothing to save."""
+        low = self.scratch_loss.low
+        return low is not None and low > -TOLERANCE
+
+
+@dataclass(frozen=True)
+class Gap:
+    """An arm minus scratch at the same fraction; ``p`` is Holm-corrected over all of them."""
+
+    arm: str
+    fraction: float
+    difference: Estimate
+    p: float
+
+
+@dataclass(frozen=True)
+class Settled:
+    """How far validation IoU still ranged over the last checks of a cell's runs.
+
+    ``median`` and ``widest`` are over runs; ``within`` of ``runs`` ranged 0.03 at most.
+    """
+
+    arm: str
+    fraction: float
+    weights: str
+    median: float
+    widest: float
+    within: int
+    runs: int
+
+
+def qualification(drawn: Resampled) -> Qualification:
+    """Apply the rule that a target must deserve a claim: evidence needs something to learn."""
+    everything = Cell(SCRATCH, 1.0)
+    baselines = [Cell(arm, drawn.cube.fractions(arm)[-1]) for arm in drawn.cube.arms("baseline")]
+    others = {cell.arm: cell for cell in baselines}
+    for name in ("threshold", "forest"):
+        others.setdefault(name, Cell(name, 1.0))
+    others["scratch with 10%"] = Cell(SCRATCH, TENTH)
+    return Qualification(
+        tuple(
+            Hurdle(over, drawn.estimate("iou", {everything: 1, cell: -1}))
+            for over, cell in others.items()
+        )
+    )
+
+
+def tenths(drawn: Resampled) -> list[Tenth]:
+    """Test for every warm arm whether it does with 10% what scratch does with all labels."""
+    everything = Cell(SCRATCH, 1.0)
+    arms = drawn.cube.arms("transfer", "pretrained")
+    losses = [drawn.estimate("iou", {Cell(arm, TENTH): 1, everything: -1}) for arm in arms]
+    anyway = drawn.estimate("iou", {Cell(SCRATCH, TENTH): 1, everything: -1})
+    p_values = holm([_not_worse(loss) for loss in losses])
+    return [
+        Tenth(arm, loss, anyway, p) for arm, loss, p in zip(arms, losses, p_values, strict=True)
+    ]
+
+
+def _not_worse(loss: Estimate) -> float:
+    """One-sided p value of "the loss is 0.03 or more"."""
+    if loss.low is None:
+        return float("nan")
+    margin = loss.value + TOLERANCE
+    if not loss.error:
+        return float(margin <= 0)
+    return float(stats.t.sf(margin / loss.error, loss.freedom))
+
+
+def gaps(drawn: Resampled, metric: str = "iou") -> list[Gap]:
+    """Compare every other arm with scratch at each fraction that both have."""
+    pairs = [
+        (arm, fraction)
+        for arm in drawn.cube.arms(SCRATCH, "transfer", "pretrained")
+        if arm != SCRATCH
+        for fraction in drawn.cube.fractions(arm)
+        if drawn.common([Cell(arm, fraction), Cell(SCRATCH, fraction)])
+    ]
+    found = [
+        drawn.estimate(metric, {Cell(arm, fraction): 1, Cell(SCRATCH, fraction): -1})
+        for arm, fraction in pairs
+    ]
+    adjusted = holm([one.p for one in found])
+    return [Gap(*pair, one, p) for pair, one, p in zip(pairs, found, adjusted, strict=True)]
+
+
+def settled(learning: pl.DataFrame) -> list[Settled]:
+    """Measure the range of validation IoU over the last ten checks of each run.
+
+    Parameters
+    ----------
+    learning : frame
+        arm, fraction, seed, fold, step, and ``averaged_iou``, ``plain_iou`` where there are any.
+
+    Returns
+    -------
+    list of Settled
+        A cell and kind of weights each; runs with fewer than two checks or without validation are
+        left out.
+    """
+    found: list[Settled] = []
+    for weights in ("averaged", "plain"):
+        name = f"{weights}_iou"
+        if name not in learning.columns:
+            continue
+        known = learning.filter(pl.col(name).is_not_null() & pl.col(name).is_not_nan())
+        ranges = (
+            known.sort("step")
+            .group_by("arm", "fraction", "seed", "fold", maintain_order=True)
+            .agg(pl.col(name).tail(LAST_CHECKS))
+            .filter(pl.col(name).list.len() > 1)
+            .with_columns((pl.col(name).list.max() - pl.col(name).list.min()).alias("range"))
+        )
+        for (arm, fraction), part in ranges.group_by("arm", "fraction", maintain_order=True):
+            found.append(_settled(str(arm), float(fraction), weights, part["range"].to_list()))
+    return sorted(found, key=lambda one: (one.arm != SCRATCH, one.arm, one.fraction, one.weights))
+
+
+def _settled(arm: str, fraction: float, weights: str, ranges: Sequence[float]) -> Settled:
+    values = np.asarray(ranges)
+    within = int((values <= TOLERANCE + 1e-12).sum())
+    return Settled(
+        arm, fraction, weights, float(np.median(values)), float(values.max()), within, len(values)
+    )

@@ -1,0 +1,127 @@
+"""Claims are made where the evidence holds, refused where it does not, open where it is missing."""
+
+import polars as pl
+import pytest
+
+from crosspatch.studies.crossed import resample
+from crosspatch.studies.cube import cube
+from crosspatch.studies.statistics import analyse
+from crosspatch.studies.verdicts import qualification, settled, tenths
+from studied import FLAT, RISING, study
+
+BASELINES = {"threshold": 0.4, "forest": 0.5}
+
+
+def judged(**arms):
+    return resample(cube(study(arms, of_seed=0.003, of_both=0.003, baselines=BASELINES)))
+
+
+def test_a_target_where_labels_matter_qualifies():
+    found = qualification(judged(scratch=RISING))
+    assert found.passed is True
+    assert [hurdle.over for hurdle in found.hurdles] == ["threshold", "forest", "scratch with 10%"]
+
+
+def test_a_saturated_target_does_not():
+    found = qualification(judged(scratch=FLAT))
+    assert [hurdle.passed for hurdle in found.hurdles] == [True, True, False]
+    assert found.passed is False
+
+
+def test_a_target_that_a_threshold_solves_does_not():
+    rows = study({"scratch": RISING}, baselines={"threshold": 0.74, "forest": 0.5})
+    assert qualification(resample(cube(rows))).passed is False
+
+
+def test_a_missing_baseline_leaves_it_open():
+    found = qualification(resample(cube(study({"scratch": RISING}, baselines={"threshold": 0.4}))))
+    assert [hurdle.passed for hurdle in found.hurdles] == [True, None, True]
+    assert found.passed is None
+
+
+def test_a_tenth_that_does_the_work_of_all():
+    (found,) = tenths(judged(scratch=RISING, photos=dict.fromkeys(RISING, 0.75)))
+    assert found.stands is True
+    assert found.saturated is False
+    assert found.scratch_loss.value == pytest.approx(-0.25, abs=0.01)
+
+
+def test_a_tenth_that_does_not():
+    (found,) = tenths(judged(scratch=RISING, photos=RISING))
+    assert found.stands is False
+
+
+def test_saturation_does_not_pass_for_savings():
+    (found,) = tenths(judged(scratch=FLAT, photos=FLAT))
+    assert found.stands is True
+    assert found.saturated is True
+
+
+def test_for_one_source_the_claim_is_the_lower_bound_of_the_interval():
+    told = set()
+    for number in range(12):
+        curve = dict.fromkeys(RISING, 0.733)
+        rows = study({"scratch": RISING, "photos": curve}, of_seed=0.01, random=number)
+        (found,) = tenths(resample(cube(rows), resamples=200))
+        assert found.stands == (found.loss.low > -0.03)
+        told.add(found.stands)
+    assert told == {True, False}
+
+
+def test_under_five_groups_the_claim_stays_open():
+    (found,) = tenths(resample(cube(study({"scratch": RISING, "photos": RISING}, groups=3))))
+    assert found.stands is None
+
+
+def learning(values, name="averaged_iou"):
+    return pl.DataFrame(
+        {
+            "arm": "scratch", "fraction": 1.0, "seed": 0, "fold": 0,
+            "step": [10 * place for place in range(len(values))], name: values,
+        }
+    )  # fmt: skip
+
+
+def test_only_the_last_ten_checks_count():
+    (found,) = settled(learning([0.1, 0.3, *[0.70, 0.72] * 5]))
+    assert found.widest == pytest.approx(0.02)
+    assert (found.within, found.runs) == (1, 1)
+    (early,) = settled(learning([0.1, 0.3, *[0.70, 0.72] * 4]))
+    assert early.widest == pytest.approx(0.62)
+    assert (early.within, early.runs) == (0, 1)
+
+
+def test_the_widest_run_of_a_cell_is_named():
+    steady, wild = learning([0.7] * 10), learning([0.5, 0.8] * 5).with_columns(seed=pl.lit(1))
+    (found,) = settled(pl.concat([steady, wild]))
+    assert (found.median, found.widest, found.within) == pytest.approx((0.15, 0.3, 1))
+
+
+def test_runs_without_validation_are_left_out():
+    assert settled(learning([None] * 10).cast({"averaged_iou": pl.Float64})) == []
+
+
+def test_plain_and_averaged_weights_are_both_measured():
+    table = learning([0.7] * 10).with_columns(plain_iou=pl.Series([0.3, 0.8] * 5))
+    assert [(one.weights, one.within) for one in settled(table)] == [("averaged", 1), ("plain", 0)]
+
+
+def test_findings_hold_everything_for_each_kind_of_weights():
+    rows = study(
+        {"scratch": RISING, "photos": RISING}, baselines=BASELINES, weights=("averaged", "plain")
+    )
+    for weights in ("averaged", "plain"):
+        found = analyse(rows, learning([0.7] * 10), weights=weights, resamples=100)
+        assert found.target == "kelp"
+        assert len(found.scores) == 16
+        assert len(found.gaps) == 7
+        assert [one.arm for one in found.savings] == ["scratch", "photos"] * 2
+        assert found.limits == ()
+        assert found.has_intervals
+
+
+def test_few_groups_and_one_seed_are_said():
+    found = analyse(study({"scratch": RISING}, groups=3, seeds=1), resamples=50)
+    assert "3 test groups only" in found.limits[0]
+    assert "one seed only" in found.limits[1]
+    assert not found.has_intervals
