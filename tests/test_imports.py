@@ -17,7 +17,7 @@ ROOMS = (
 )  # fmt: skip
 TORCH_FREE = ROOMS[: ROOMS.index("crops") + 1]
 NEEDS_TORCH = {"crosspatch.crops.augment"}
-EXTRAS = {"rasterio", "shapely", "sklearn", "imagecodecs"}
+EXTRAS = {"rasterio", "shapely", "sklearn", "imagecodecs", "panoptes_client", "requests"}
 
 
 def module_name(path: Path) -> str:

@@ -41,6 +41,11 @@ def build_app() -> cyclopts.App:
         help="COCO-Stuff pixel maps and photos -> a data set of one label.",
     )
     app.command(imports)
+    zooniverse = cyclopts.App(name="zooniverse", help="To and from a project on Zooniverse.")
+    zooniverse.command(
+        "crosspatch.cli.zooniverse:pull", name="pull", help="A project's exports -> a folder."
+    )
+    app.command(zooniverse)
     return app
 
 

@@ -72,7 +72,8 @@ def consensus(
 
     Parameters
     ----------
-    export : classification export of Panoptes (CSV), of any size
+    export : classification export of Panoptes (CSV), of any size; or a folder that ``zooniverse
+        pull`` made, whose other exports are then used as well
     out : the data set folder to make
     subjects, workflows : the project's other two exports: names of image files; tools and labels
     images : folder of science images, found by subject id or by a file name in the metadata; their
@@ -110,6 +111,7 @@ def consensus(
     InputError
         An export, folder or mask that cannot be used; nothing is written.
     """
+    export, subjects, workflows = _exports(export, subjects, workflows)
     choice = Choice(
         workflow=None if workflow is None else str(workflow),
         version=None if workflow_version is None else str(workflow_version),
@@ -159,6 +161,27 @@ def consensus(
     if images is None:
         return Dataset(Path(out), (), None, {}, MaskValues(), said=tuple(writer.notes))
     return Dataset.open(out, seed=seed)
+
+
+def _exports(
+    export: PathLike, subjects: PathLike | None, workflows: PathLike | None
+) -> tuple[Path, PathLike | None, PathLike | None]:
+    """Take a pulled folder for the exports in it; those that were named come first."""
+    folder = Path(export)
+    if not folder.is_dir():
+        return folder, subjects, workflows
+    found = {
+        kind: folder / f"{kind}.csv"
+        for kind in ("classifications", "subjects", "workflows")
+        if (folder / f"{kind}.csv").is_file()
+    }
+    if "classifications" not in found:
+        raise InputError(f"{folder}: holds no classifications.csv; give the classification export")
+    return (
+        found["classifications"],
+        subjects if subjects is not None else found.get("subjects"),
+        workflows if workflows is not None else found.get("workflows"),
+    )
 
 
 def _check(

@@ -1,0 +1,1 @@
+"""Zooniverse by its programs' entrance (the Panoptes API): exports in, subjects out."""
