@@ -17,7 +17,10 @@ ROOMS = (
 )  # fmt: skip
 TORCH_FREE = ROOMS[: ROOMS.index("crops") + 1]
 NEEDS_TORCH = {"crosspatch.crops.augment"}
-EXTRAS = {"rasterio", "shapely", "sklearn", "imagecodecs", "panoptes_client", "requests"}
+EXTRAS = {
+    "rasterio", "shapely", "sklearn", "imagecodecs", "panoptes_client", "requests", "onnx",
+    "onnxruntime",
+}  # fmt: skip
 
 
 def module_name(path: Path) -> str:
