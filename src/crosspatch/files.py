@@ -13,16 +13,18 @@ import tomllib
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from glob import escape as glob_escape
 from pathlib import Path
 from typing import Any
 
 import tomlkit
 
-from crosspatch.errors import CrosspatchError, InputError
+from crosspatch.errors import CrosspatchError, InputError, SettingsError
 
 PathLike = str | os.PathLike[str]
 
 _PARTIAL = ".partial-"
+_LOCK = ".lock"
 _MAX_TOML_BYTES = 64 * 2**20
 
 
@@ -94,6 +96,47 @@ def new_folder(path: PathLike, *, kind: str, overwrite: bool = False) -> Iterato
         raise CrosspatchError(f"{path}: could not be written ({error})") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def resumed_folder(
+    path: PathLike, *, kind: str, key: str, doing: str, overwrite: bool = False
+) -> Iterator[Path]:
+    """Yield a hidden sibling folder as ``new_folder`` does; a stopped one is taken up again.
+
+    What lies in it when a run is stopped, killed or out of disk stays, and is yielded again to the
+    next run of the same ``key``; a run of another key starts anew and removes it. A run that is
+    refused (``InputError``, ``SettingsError``) leaves nothing.
+
+    Parameters
+    ----------
+    path, kind, overwrite : as for `new_folder`
+    key : hex digits that say what is made of what, see `fingerprint_bytes`
+    doing : what to tell a second process that wants the same, such as "predicting"
+    """
+    path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow a link we replace
+    refuse_existing(path, kind=kind, overwrite=overwrite)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}{_PARTIAL}kept-{key[:12]}")
+    for other in path.parent.glob(f".{glob_escape(path.name)}{_PARTIAL}kept-*"):
+        if other != partial:
+            with locked(other, doing):
+                pass
+            shutil.rmtree(other, ignore_errors=True)
+    try:
+        with locked(partial, doing):
+            yield partial
+            refuse_existing(path, kind=kind, overwrite=overwrite)  # it may have taken hours
+        (partial / _LOCK).unlink(missing_ok=True)
+        _swap_in(partial, path)
+    except (InputError, SettingsError):
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    except OSError as error:
+        raise CrosspatchError(f"{path}: could not be written ({error})") from error
+    finally:
+        if partial.is_dir() and {child.name for child in partial.iterdir()} <= {_LOCK}:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def refuse_existing(path: PathLike, *, kind: str | None = None, overwrite: bool) -> None:
@@ -234,7 +277,7 @@ def inside(folder: PathLike, name: str) -> Path:
 @contextmanager
 def locked(folder: PathLike, doing: str) -> Iterator[None]:
     """Hold a folder for one process; a second one is told who holds it. A dead holder does not."""
-    path = Path(folder) / ".lock"
+    path = Path(folder) / _LOCK
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = path.open("a+b")
     try:

@@ -43,19 +43,19 @@ def test_every_dtype_gives_the_same_map(make_model, bands, dtype):
 
 def test_windows_equal_the_whole_where_the_overlap_covers_the_receptive_field(make_model):
     torch.manual_seed(1)
-    # Three 3 x 3 convolutions see 3 pixels to each side; the dead margin is 16 / 4 = 4 pixels.
+    # Three 3 x 3 convolutions see 3 pixels to each side; the dead margin is 8 / 2 = 4 pixels.
     network = nn.Sequential(
         nn.Conv2d(2, 6, 3, padding=1), nn.ReLU(), nn.Conv2d(6, 6, 3, padding=1), nn.ReLU(),
         nn.Conv2d(6, 1, 3, padding=1),
     ).eval()  # fmt: skip
     pixels = noise(2, 70, 93)
     whole = predict_probability(make_model(), network, pixels, window=100)
-    for overlap, batch in ((0.5, 3), (0.75, 8)):
+    for window, batch in ((32, 3), (50, 8)):
         tiled = predict_probability(
-            make_model(), network, pixels, window=32, overlap=overlap, batch=batch
+            make_model(), network, pixels, window=window, halo=8, batch=batch
         )
         np.testing.assert_allclose(tiled, whole, atol=1e-6)
-    seams = predict_probability(make_model(), network, pixels, window=32, overlap=0.0)
+    seams = predict_probability(make_model(), network, pixels, window=32, halo=0)
     assert np.abs(seams - whole).max() > 1e-3
 
 
@@ -65,9 +65,9 @@ def test_windows_of_the_real_network_equal_the_whole_on_its_grid(make_model):
     for parameter in network.parameters():
         nn.init.normal_(parameter, 0.0, 0.3)
     # Depth 2 sees 3 + 2 * 3 = 9 pixels to each side and a little more on the way up: 16 covers it.
-    pixels = noise(2, 131, 90)
-    whole = predict_probability(make_model(), network, pixels, window=256)
-    tiled = predict_probability(make_model(), network, pixels, window=64, overlap=0.75)
+    pixels = noise(2, 331, 190)
+    whole = predict_probability(make_model(), network, pixels, window=400)
+    tiled = predict_probability(make_model(), network, pixels, window=128, halo=32)
     np.testing.assert_allclose(tiled, whole, atol=1e-5)
 
 
@@ -142,7 +142,12 @@ def test_no_data_in_whole_numbers_is_shown_to_the_network_as_the_training_mean(m
 
 
 def test_an_image_of_nothing_is_a_map_of_nothing(make_model):
-    said = predict_probability(make_model(), None, np.zeros((2, 4, 6), np.uint8), nodata=0)
+    class Unasked(nn.Conv2d):
+        def forward(self, image):
+            raise AssertionError("nothing is to be shown to the network")
+
+    pixels = np.zeros((2, 4, 6), np.uint8)
+    said = predict_probability(make_model(), Unasked(2, 1, 1).eval(), pixels, nodata=0)
     assert said.shape == (4, 6)
     assert np.isnan(said).all()
 

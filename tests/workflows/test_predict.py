@@ -10,8 +10,10 @@ from PIL import Image as PillowImage
 from crosspatch import images
 from crosspatch.errors import CrosspatchError, InputError, SettingsError
 from crosspatch.images import Georeference
-from crosspatch.prediction.folder import COLUMNS, LARGEST_OVERLAY, Predictions
+from crosspatch.prediction.folder import COLUMNS, Predictions
 from crosspatch.prediction.inputs import find_inputs, safe_names
+from crosspatch.prediction.outputs import LARGEST_OVERLAY
+from crosspatch.workflows import predict as workflow
 from crosspatch.workflows.predict import predict
 from folders import make, save, write_toml
 from pixelwise import save_pixelwise_model
@@ -228,16 +230,77 @@ def test_predictions_never_replace_the_images_they_are_made_of(model, tmp_path):
     assert files_in(tmp_path / "maps") == before
 
 
-def test_an_interrupted_prediction_leaves_nothing_behind(model, tmp_path):
+def interrupted_after(count, what="images"):
+    """A progress function that stops the run when so many are done."""
+
+    def progress(stage, done, total):
+        if (stage, done) == (what, count):
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def test_an_interrupted_prediction_leaves_nothing_that_looks_finished_and_goes_on(
+    model, tmp_path, monkeypatch
+):
     save(tmp_path / "in/a.png", picture(14))
     save(tmp_path / "in/b.png", picture(15))
-
-    def interrupt(what, done, total):
-        raise KeyboardInterrupt
-
+    predict(model, tmp_path / "in", out=tmp_path / "expected")
     with pytest.raises(KeyboardInterrupt):
-        predict(model, tmp_path / "in", out=tmp_path / "maps", progress=interrupt)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["in"]
+        predict(model, tmp_path / "in", out=tmp_path / "maps", progress=interrupted_after(1))
+    assert not (tmp_path / "maps").exists()
+    opened = []
+    real = workflow.open_raster
+    monkeypatch.setattr(
+        workflow, "open_raster", lambda path: opened.append(path.name) or real(path)
+    )
+    predict(model, tmp_path / "in", out=tmp_path / "maps")
+    assert opened == ["b.png"]
+    assert same_files(tmp_path / "maps", tmp_path / "expected")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["expected", "in", "maps"]
+
+
+def test_a_scene_goes_on_in_the_middle_and_is_the_same_to_the_bit(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(workflow, "_LARGE", 1)
+    monkeypatch.setattr(workflow, "batch_of", lambda layout, device: 2)
+    pixels = picture(18, 300, 210)
+    pixels[:, 40:60, 100:170] = 0
+    images.write_image(tmp_path / "scene.tif", pixels, georeference=PLACE)
+    wishes = {"window": 64, "halo": 8, "probabilities": True}
+    predict(model, tmp_path / "scene.tif", out=tmp_path / "expected", **wishes)
+    with pytest.raises(KeyboardInterrupt):
+        predict(
+            model, tmp_path / "scene.tif", out=tmp_path / "maps",
+            progress=interrupted_after(14, "predicting"), **wishes,
+        )  # fmt: skip
+    asked = []
+    real = workflow.window_predictor
+
+    def counting(*args):
+        engine = real(*args)
+        return lambda windows: asked.append(len(windows)) or engine(windows)
+
+    monkeypatch.setattr(workflow, "window_predictor", counting)
+    predict(model, tmp_path / "scene.tif", out=tmp_path / "maps", **wishes)
+    # 48 pixels apart: 6 x 5 windows (one of them all holes is not asked); two rows were done
+    assert 0 < sum(asked) <= 20
+    assert same_files(tmp_path / "maps", tmp_path / "expected")
+
+
+def same_files(one, other):
+    return files_in(one) == files_in(other) and all(
+        (one / name).read_bytes() == (other / name).read_bytes() for name in files_in(one)
+    )
+
+
+def test_other_settings_start_anew_and_remove_what_was_stopped(model, tmp_path):
+    save(tmp_path / "in/a.png", picture(14))
+    save(tmp_path / "in/b.png", picture(15))
+    with pytest.raises(KeyboardInterrupt):
+        predict(model, tmp_path / "in", out=tmp_path / "maps", progress=interrupted_after(1))
+    predict(model, tmp_path / "in", out=tmp_path / "maps", probabilities=True)
+    assert sorted(p.name for p in (tmp_path / "maps/probabilities").iterdir()) == ["a.tif", "b.tif"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in", "maps"]
 
 
 @pytest.mark.parametrize("name", ["nowhere", "empty"])
@@ -254,7 +317,7 @@ def test_no_input_at_all_is_said():
 
 def test_a_large_image_has_a_small_overlay_and_progress_of_its_own(model, tmp_path, monkeypatch):
     monkeypatch.setattr("crosspatch.workflows.predict._LARGE", 1000)
-    monkeypatch.setattr("crosspatch.prediction.folder.LARGEST_OVERLAY", 50)
+    monkeypatch.setattr("crosspatch.prediction.outputs.LARGEST_OVERLAY", 50)
     assert LARGEST_OVERLAY == 2048
     pixels = picture(16, 100, 200)
     save(tmp_path / "scene.png", pixels)
@@ -265,7 +328,7 @@ def test_a_large_image_has_a_small_overlay_and_progress_of_its_own(model, tmp_pa
     assert PillowImage.open(made.path / "overlays/scene.png").size == (50, 25)
     assert np.array_equal(images.read_mask(made.mask_path("scene")), truth(pixels))
     assert told[0][0] == "predicting"
-    assert told[-2] == ("predicting", 100, 100)
+    assert told[-2] == ("predicting", 1, 1)
 
 
 def test_a_folder_that_is_none_of_ours_is_refused(tmp_path):

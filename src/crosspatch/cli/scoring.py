@@ -86,6 +86,7 @@ def predict(
     bands: str | None = None,
     probabilities: bool = False,
     window: int | None = None,
+    halo: int = 32,
     device: str | None = None,
     precision: Literal["auto", "fp32", "bf16"] = "auto",
     overwrite: bool = False,
@@ -100,13 +101,16 @@ def predict(
     inputs
         Images, folders of images, or data set folders.
     out
-        Predictions folder to make: masks, overlays, predictions.csv.
+        Predictions folder to make: masks, overlays, predictions.csv. The same command again goes on
+        where a stopped one was.
     bands
         Bands of the images in the order of the model's channels, from 1, such as 3,2,1,4.
     probabilities
         Also write the probability of each pixel, as TIFF.
     window
-        Side of the windows in pixels; by itself what the model was trained on suggests.
+        Side of the windows in pixels; by default 512, or the model's crops if they are larger.
+    halo
+        Pixels of context around what each window draws.
     device
         cpu, cuda or mps; by default the best there is.
     precision
@@ -124,6 +128,7 @@ def predict(
             bands=_numbers(bands),
             probabilities=probabilities,
             window=window,
+            halo=halo,
             device=device,
             precision=precision,
             overwrite=overwrite,

@@ -12,7 +12,8 @@ from crosspatch.errors import CrosspatchError, InputError, MissingExtraError
 from crosspatch.images.image import Georeference, NDPixels
 
 _LOCATING_TAGS = (33550, 33922, 34264, 34735, 42113)  # scale, tie points, matrix, keys, nodata
-_IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+"""The transform of an image that lies nowhere: columns and rows as they are."""
 
 
 def is_located(tags: Any) -> bool:
@@ -29,12 +30,15 @@ def read_georeference(path: Path) -> Georeference | None:
         GDAL cannot read the file.
     """
     with _opened(path) as source:
-        if source is None:
-            return None
-        crs = source.crs.to_string() if source.crs else ""
-        a, b, c, d, e, f = (float(value) for value in source.transform[:6])
-        nodata = None if source.nodata is None else float(source.nodata)
-    if not crs and (a, b, c, d, e, f) == _IDENTITY and nodata is None:
+        return None if source is None else georeference_of(source)
+
+
+def georeference_of(source: Any) -> Georeference | None:
+    """Georeference of a file that rasterio has open; None where it lies nowhere."""
+    crs = source.crs.to_string() if source.crs else ""
+    a, b, c, d, e, f = (float(value) for value in source.transform[:6])
+    nodata = None if source.nodata is None else float(source.nodata)
+    if not crs and (a, b, c, d, e, f) == IDENTITY and nodata is None:
         return None
     return Georeference(crs, (a, b, c, d, e, f), nodata)
 
@@ -84,7 +88,7 @@ def geotiff_bytes(
     except ImportError:
         raise MissingExtraError(f"{path}: writing a georeference", "geo") from None
     channels, height, width = pixels.shape
-    located = georeference.transform != _IDENTITY
+    located = georeference.transform != IDENTITY
     try:
         with warnings.catch_warnings(), MemoryFile() as memory:
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)

@@ -119,7 +119,9 @@ def holds_data(pixels: NDPixels, nodata: float | None = None) -> NDArray[np.bool
     return valid
 
 
-def check_claim(path: Path, header: Header, stored: int, capacity: int) -> None:
+def check_claim(
+    path: Path, header: Header, stored: int, capacity: int, *, whole: bool = True
+) -> None:
     """Refuse a header that asks for more than the program reads or its file can hold.
 
     Parameters
@@ -132,6 +134,8 @@ def check_claim(path: Path, header: Header, stored: int, capacity: int) -> None:
         Bytes of the pixels as the file lays them out, before compression.
     capacity : int
         Most such bytes that a file of this size and compression can hold.
+    whole : bool
+        Whether all of it is to be in memory at once; else ``MAX_PIXELS`` does not count.
 
     Raises
     ------
@@ -142,7 +146,7 @@ def check_claim(path: Path, header: Header, stored: int, capacity: int) -> None:
     size = f"{header.width:,} x {header.height:,} pixels of {header.channels} channels"
     if values <= 0:
         raise InputError(f"{path}: claims {size}; there is nothing to read")
-    if values > MAX_PIXELS:
+    if whole and values > MAX_PIXELS:
         raise InputError(
             f"{path}: claims {size}, more than the {MAX_PIXELS:,} values that are read at once; "
             "cut it into tiles"

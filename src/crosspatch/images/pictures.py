@@ -56,7 +56,35 @@ def to_rgb(pixels: NDPixels, channel_names: Sequence[str] | None = None) -> Pict
         Stretched between percentiles 1 and 99. Grey and three-channel images have one stretch, so
         that their hues stay; bands of a sensor (four or more) each have their own.
     """
-    return _show(pixels, _natural_bands(len(pixels), _clean(channel_names)))
+    bands = natural_bands(len(pixels), channel_names)
+    return stretched(pixels[bands], together=len(pixels) <= 3)
+
+
+def natural_bands(channels: int, channel_names: Sequence[str] | None = None) -> list[int]:
+    """Positions, from 0, of the one or three channels that `to_rgb` shows."""
+    names = _clean(channel_names)
+    if {"red", "green", "blue"} <= set(names):
+        return [names.index(colour) for colour in ("red", "green", "blue")]
+    if channels < 3:
+        return [0]
+    return [0, 1, 2] if channels == 3 else [2, 1, 0]
+
+
+def stretched(pixels: NDPixels, *, together: bool) -> Picture:
+    """Show one channel grey, or three as red, green, blue, stretched as `to_rgb` says.
+
+    Parameters
+    ----------
+    pixels : (1 or 3, H, W) array of numbers
+    together : bool
+        One stretch for all, so that hues stay; else each channel its own.
+
+    Returns
+    -------
+    (H, W, 3) uint8
+    """
+    planes = [_stretch(plane, pixels if together else plane) for plane in pixels]
+    return np.stack(planes * (3 // len(planes)), axis=2)
 
 
 def near_infrared_rgb(
@@ -82,7 +110,8 @@ def near_infrared_rgb(
     infrared = [index for index, name in enumerate(names) if name in _INFRARED]
     if not infrared or "red" not in names or "green" not in names:
         return None
-    return _show(pixels, [infrared[0], names.index("red"), names.index("green")])
+    bands = [infrared[0], names.index("red"), names.index("green")]
+    return stretched(pixels[bands], together=len(pixels) <= 3)
 
 
 def overlay(
@@ -212,21 +241,6 @@ def _clean(channel_names: Sequence[str] | None) -> list[str]:
         "".join(letter for letter in name.lower() if letter.isalnum())
         for name in channel_names or ()
     ]
-
-
-def _natural_bands(channels: int, names: list[str]) -> list[int]:
-    if {"red", "green", "blue"} <= set(names):
-        return [names.index(colour) for colour in ("red", "green", "blue")]
-    if channels < 3:
-        return [0]
-    return [0, 1, 2] if channels == 3 else [2, 1, 0]
-
-
-def _show(pixels: NDPixels, bands: list[int]) -> Picture:
-    chosen = pixels[bands]
-    together = len(pixels) <= 3
-    planes = [_stretch(plane, chosen if together else plane) for plane in chosen]
-    return np.stack(planes * (3 // len(planes)), axis=2)
 
 
 def _stretch(plane: NDPixels, reference: NDPixels) -> Picture:

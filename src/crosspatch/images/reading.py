@@ -42,7 +42,7 @@ def read_header(path: PathLike) -> Header:
         can hold or than ``MAX_PIXELS``; nothing was decoded.
     """
     path = Path(path)
-    return read_tiff_header(path) if _is_tiff(path) else read_photo_header(path)
+    return read_tiff_header(path) if is_tiff(path) else read_photo_header(path)
 
 
 def read_image(path: PathLike) -> Image:
@@ -68,7 +68,7 @@ def read_image(path: PathLike) -> Image:
       band of any 4-band image so.
     """
     path = Path(path)
-    return read_tiff(path) if _is_tiff(path) else read_photo(path)
+    return read_tiff(path) if is_tiff(path) else read_photo(path)
 
 
 def read_mask(path: PathLike) -> NDPixels:
@@ -85,7 +85,7 @@ def read_mask(path: PathLike) -> NDPixels:
         As `read_image`; or the mask is a JPEG, holds floats, or channels that differ.
     """
     path = Path(path)
-    values = read_tiff_values(path) if _is_tiff(path) else read_photo_values(path)
+    values = read_tiff_values(path) if is_tiff(path) else read_photo_values(path)
     if values.dtype.kind not in "ui":
         raise InputError(f"{path}: a mask holds whole numbers, this one {values.dtype}")
     if (values != values[:1]).any():
@@ -95,7 +95,7 @@ def read_mask(path: PathLike) -> NDPixels:
     return np.ascontiguousarray(values[0])
 
 
-def _is_tiff(path: Path) -> bool:
+def is_tiff(path: Path) -> bool:
     """Whether a readable file is a TIFF (true) or a PNG or JPEG (false)."""
     try:
         with path.open("rb") as file:

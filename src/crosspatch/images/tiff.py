@@ -7,6 +7,7 @@ import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,35 @@ def read_tiff_values(path: Path) -> NDPixels:
         return _values(path, pages)
 
 
+@dataclass(frozen=True)
+class TiffScan:
+    """What a TIFF's tags say, found plausible, before any pixel is decoded.
+
+    header : of one plane; pages : that are its channels; palette : whether it holds indices;
+    strips : whether it is stored in rows, not tiles; channel_names : as in `Image`
+    """
+
+    header: Header
+    pages: int
+    palette: bool
+    strips: bool
+    channel_names: tuple[str, ...] | None
+
+
+def scan_tiff(path: Path) -> TiffScan:
+    """Check a TIFF of any size, which is to be read by windows; errors as `read_tiff_header`."""
+    with _opened(path) as file:
+        pages = _channel_pages(path, file)
+        header = _checked_header(path, pages, palette=False, whole=False)
+        return TiffScan(
+            header,
+            len(pages),
+            pages[0].photometric == _PALETTE,
+            not pages[0].is_tiled,
+            _channel_names(pages[0], header.channels),
+        )
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
     """Open; whatever tifffile raises on damaged bytes becomes an InputError."""
@@ -98,7 +128,9 @@ def _channel_pages(path: Path, file: tifffile.TiffFile) -> list[tifffile.TiffPag
     return pages
 
 
-def _checked_header(path: Path, pages: list[tifffile.TiffPage], *, palette: bool) -> Header:
+def _checked_header(
+    path: Path, pages: list[tifffile.TiffPage], *, palette: bool, whole: bool = True
+) -> Header:
     page = pages[0]
     dtype = np.dtype(np.uint8) if page.bitspersample == 1 else page.dtype
     if dtype is None or dtype.newbyteorder("=") not in DTYPES or page.imagedepth != 1:
@@ -113,7 +145,7 @@ def _checked_header(path: Path, pages: list[tifffile.TiffPage], *, palette: bool
     size = path.stat().st_size
     stored = sum(_stored_bytes(plane) for plane in pages)
     ratio = _RATIOS.get(int(page.compression), _BEST_RATIO)
-    check_claim(path, header, stored, size * max(ratio, _HOLE_RATIO))
+    check_claim(path, header, stored, size * max(ratio, _HOLE_RATIO), whole=whole)
     for plane in pages:
         _check_segments(path, plane, size, ratio)
     return header

@@ -2,32 +2,23 @@
 
 import csv
 import io
+import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from crosspatch import images
 from crosspatch.errors import InputError
-from crosspatch.files import PathLike, inside, read_toml, write_bytes, write_text
-from crosspatch.images import pictures
-from crosspatch.images.resize import resize_image, resize_mask
-from crosspatch.prediction.inputs import Input
-from crosspatch.prediction.scene import IGNORED
-
-LARGEST_OVERLAY = 2048
-"""Pixels of an overlay's longer side: it is a picture to look at, the mask is the result."""
+from crosspatch.files import PathLike, inside, read_toml, to_json, write_text
 
 COLUMNS = {
     "name": "of the files in masks/, overlays/ and probabilities/, without suffix",
     "file": "the image that was predicted",
     "height": "of image and mask, pixels",
     "width": "of image and mask, pixels",
+    "planes": "slices or frames of a stack; 1 for a picture",
     "foreground": "share of the pixels with data that the mask calls foreground, [0, 1]",
     "mean_probability": "of foreground, over the pixels with data, [0, 1]",
     "no_data": "share of the pixels without data (255 in the mask), [0, 1]",
@@ -48,6 +39,7 @@ class Predicted:
     file: str
     height: int
     width: int
+    planes: int
     foreground: float | None
     mean_probability: float | None
     no_data: float
@@ -122,72 +114,35 @@ def _read_csv(path: Path) -> list[dict[str, str]]:
         raise InputError(f"{path}: cannot be read ({error})") from None
 
 
-def write_prediction(
-    folder: Path,
-    given: Input,
-    probability: NDArray[np.float32],
-    mask: NDArray[np.uint8],
-    picture: NDArray[np.uint8],
-    *,
-    place: images.Georeference | None = None,
-    with_probability: bool = False,
-) -> Predicted:
-    """Write one image's files into a predictions folder.
+class Journal:
+    """Images that are done with, a line each, so that a stopped run does not do them again.
 
-    Mask and probability of a georeferenced image are GeoTIFFs in the same place; else the mask is
-    a PNG.
-
-    Parameters
-    ----------
-    folder : Path
-    given : Input
-        Its name and file.
-    probability : (H, W) float32
-        nan where there is no data.
-    mask : (H, W) uint8
-        0, 1, 255.
-    picture : (h, w, 3) uint8
-        The overlay, of any size; see `draw_overlay`.
-    place : Georeference, optional
-        Of the image.
-    with_probability : bool
-        Also write ``probabilities/NAME.tif``.
+    path : of the file, which is removed when the folder is whole
     """
-    path = f"masks/{given.name}{'.tif' if place else '.png'}"
-    images.write_mask(
-        folder / path, mask, georeference=replace(place, nodata=IGNORED) if place else None
-    )
-    write_bytes(folder / f"overlays/{given.name}.png", pictures.to_png_bytes(picture))
-    if with_probability:
-        images.write_image(
-            folder / f"probabilities/{given.name}.tif",
-            probability[np.newaxis],
-            georeference=replace(place, nodata=float("nan")) if place else None,
-            channel_names=("probability",),
-        )
-    known = mask != IGNORED
-    counted = int(np.count_nonzero(known))
-    return Predicted(
-        name=given.name,
-        file=str(given.path),
-        height=mask.shape[0],
-        width=mask.shape[1],
-        foreground=np.count_nonzero(mask == 1) / counted if counted else None,
-        mean_probability=float(probability[known].mean(dtype=np.float64)) if counted else None,
-        no_data=1 - counted / mask.size,
-        mask=path,
-    )
 
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._done: dict[str, Predicted | str] = {}
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+            try:
+                entry = json.loads(line)
+                problem, row = entry.get("problem"), entry.get("row")
+                self._done[entry["file"]] = Predicted(**row) if problem is None else problem
+            except (ValueError, KeyError, TypeError):
+                break  # the program was stopped while it wrote this line
 
-def draw_overlay(
-    pixels: NDArray[Any], channel_names: Sequence[str] | None, mask: NDArray[np.uint8]
-) -> NDArray[np.uint8]:
-    """Draw a mask (H, W) over its image (C, H, W), at most `LARGEST_OVERLAY` pixels a side."""
-    shrink = LARGEST_OVERLAY / max(mask.shape)
-    if shrink < 1:
-        size = (max(1, round(mask.shape[0] * shrink)), max(1, round(mask.shape[1] * shrink)))
-        pixels, mask = resize_image(pixels, size), resize_mask(mask, size)
-    return pictures.overlay(pictures.to_rgb(pixels, channel_names), mask)
+    def __len__(self) -> int:
+        return len(self._done)
+
+    def get(self, file: Path) -> Predicted | str | None:
+        """Row of an image, or why it was skipped; None where it is still to be done."""
+        return self._done.get(str(file))
+
+    def add(self, file: Path, result: Predicted | str) -> None:
+        """Note an image."""
+        what = {"problem": result} if isinstance(result, str) else {"row": asdict(result)}
+        with self._path.open("a", encoding="utf-8") as journal:
+            journal.write(to_json({"file": str(file), **what}) + "\n")
 
 
 def write_tables(

@@ -1,7 +1,7 @@
 """The map that a model draws of one image: probability of foreground at the image's own pixels."""
 
+import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -9,21 +9,90 @@ from numpy.typing import NDArray
 from torch import nn
 
 from crosspatch.errors import InputError, SettingsError
-from crosspatch.images import holds_data
-from crosspatch.images.resize import resize_image, resize_probability
 from crosspatch.models.facts import ModelFacts
 from crosspatch.models.runtime import autocast
 from crosspatch.models.storage import Model, to_tensor
-from crosspatch.prediction.windows import Predict, grid, stitch
+from crosspatch.prediction.stream import (
+    IGNORED,
+    Block,
+    Engine,
+    Pixels,
+    Reader,
+    draw,
+    locally,
+    to_mask,
+)
+from crosspatch.prediction.windows import TILE, Axis, Grid, axis, grid
 from crosspatch.progress import Progress, silent
 
-Pixels = NDArray[Any]
+__all__ = [
+    "HALO",
+    "IGNORED",
+    "WINDOW",
+    "batch_of",
+    "check_units",
+    "choose_channels",
+    "lay_out",
+    "predict_probability",
+    "to_mask",
+    "window_predictor",
+]  # fmt: skip
 
-IGNORED = 255
-"""Value of a mask where the image holds no data."""
+WINDOW = 512
+"""Side of a window, in pixels of the resized image: the network sees no more at once."""
 
-OVERLAP = 0.25
-"""Share of a window that the next one repeats."""
+HALO = 32
+"""Pixels of context around the cell that a window draws."""
+
+_PIXELS = {"cpu": 4 * WINDOW**2, "cuda": 32 * WINDOW**2}
+_FEW_PIXELS = 8 * WINDOW**2
+
+
+def lay_out(
+    facts: ModelFacts,
+    height: int,
+    width: int,
+    *,
+    window: int | None = None,
+    halo: int | None = None,
+    multiple: int = 1,
+) -> Grid:
+    """Lay windows over an image, as the model's resize rule has it.
+
+    Parameters
+    ----------
+    facts : ModelFacts
+    height, width : int
+        Of the image, pixels.
+    window, halo : int, optional
+        In pixels of the resized image; by themselves `WINDOW` (or the model's crop size, where that
+        is larger) and `HALO`.
+    multiple : int
+        The network's grid, see `crosspatch.prediction.windows.grid`.
+    """
+    window = max(WINDOW, facts.crop_size) if window is None else window
+    halo = HALO if halo is None else halo
+    resized = facts.resize.shape(height, width)
+    if resized == (height, width):
+        return grid(height, width, size=window, halo=halo, multiple=multiple)
+    grid(1, 1, size=window, halo=halo)  # refuses what is impossible
+    rows, shown_height = _resized_axis(height, resized[0], window, halo)
+    cols, shown_width = _resized_axis(width, resized[1], window, halo)
+    return Grid(rows, cols, (shown_height, shown_width))
+
+
+def _resized_axis(length: int, resized: int, window: int, halo: int) -> tuple[Axis, int]:
+    """Windows along a side that is resized, and the pixels that each is resized to."""
+    if resized <= window:
+        return Axis(length, length, length, (0,)), resized
+    scale = length / resized
+    one = axis(length, round(window * scale), math.ceil(halo * scale), TILE)
+    return one, max(1, round(one.size / scale))
+
+
+def batch_of(layout: Grid, device: str) -> int:
+    """Say how many windows a device predicts together, within the memory that it is given."""
+    return max(1, _PIXELS.get(device, _FEW_PIXELS) // math.prod(layout.shown))
 
 
 def predict_probability(
@@ -33,14 +102,14 @@ def predict_probability(
     *,
     nodata: float | None = None,
     window: int | None = None,
-    overlap: float = OVERLAP,
-    batch: int = 8,
+    halo: int | None = None,
+    batch: int | None = None,
     precision: str = "fp32",
     progress: Progress = silent,
 ) -> NDArray[np.float32]:
-    """Predict an image of any size by overlapping, blended windows.
+    """Predict an image that is in memory, by the same windows as a scene of any size.
 
-    The image is resized by the model's own rule, each channel is standardised by the model's own
+    Each window is resized by the model's own rule, its channels are standardised by the model's own
     statistics, and the map is resized back.
 
     Parameters
@@ -54,16 +123,14 @@ def predict_probability(
         Channels in the model's order (see `choose_channels`), in the units of the training images.
     nodata : float, optional
         Value of pixels that hold nothing; see `crosspatch.images.holds_data`.
-    window : int, optional
-        Side of a window, in pixels of the resized image; by itself the model's crop size.
-    overlap : float
-        Least share of a window that the next one repeats, in [0, 0.75].
-    batch : int
+    window, halo : int, optional
+        See `lay_out`.
+    batch : int, optional
         Windows predicted together.
     precision : "fp32" or "bf16"
         Of the convolutions.
     progress : Progress
-        Told how many rows of the (resized) image are done.
+        Told how many windows are done.
 
     Returns
     -------
@@ -77,30 +144,63 @@ def predict_probability(
     facts = model.facts
     if len(pixels) != len(facts.channel_names):
         raise InputError(_other_channels(facts.channel_names, None, len(pixels)))
-    height, width = pixels.shape[1:]
-    valid = holds_data(pixels, nodata)
-    if not valid.any():
-        return np.full((height, width), np.nan, dtype=np.float32)
-    shape = facts.resize.shape(height, width)
-    shown = resize_image(_filled(pixels, valid, facts), shape)
-    layout = grid(
-        *shape,
-        size=facts.crop_size if window is None else window,
-        overlap=overlap,
+    layout = lay_out(
+        facts,
+        *pixels.shape[1:],
+        window=window,
+        halo=halo,
         multiple=int(getattr(network, "multiple", 1)),
     )
-    drawn = np.empty(shape, dtype=np.float32)
-    predict = window_predictor(model, network, precision)
-    for first, rows in stitch(layout, lambda a, b: shown[:, a:b], predict, batch=batch):
-        drawn[first : first + len(rows)] = rows
-        progress("predicting", first + len(rows), shape[0])
-    said = resize_probability(drawn, (height, width))
-    said[~valid] = np.nan
-    return said
+    device = next(network.parameters()).device.type
+    reader = Reader(_InMemory(pixels), layout, facts, nodata)
+    whole = _Whole(pixels.shape[1:])
+    draw(
+        reader,
+        locally(reader, window_predictor(model, network, precision)),
+        [whole],
+        batch=batch_of(layout, device) if batch is None else batch,
+        progress=progress,
+    )
+    return whole.probability
 
 
-def window_predictor(model: Model, network: nn.Module, precision: str = "fp32") -> Predict:
-    """Make of a network what `crosspatch.prediction.windows.stitch` calls.
+class _InMemory:
+    """Pixels (C, H, W) as a `Source`."""
+
+    planes = 1
+
+    def __init__(self, pixels: Pixels) -> None:
+        self._pixels = pixels
+        self.height, self.width = pixels.shape[1:]
+
+    def read(self, plane: int, rows: tuple[int, int], cols: tuple[int, int]) -> Pixels:
+        return self._pixels[:, slice(*rows), slice(*cols)]
+
+    def hidden(self, plane: int, rows: tuple[int, int], cols: tuple[int, int]) -> None:
+        return None
+
+
+class _Whole:
+    """The map in one piece, as an `Output`."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.probability = np.empty(shape, dtype=np.float32)
+
+    def take(self, block: Block) -> None:
+        height, width = block.probability.shape
+        self.probability[block.row : block.row + height, block.col : block.col + width] = (
+            block.probability
+        )
+
+    def finish(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def window_predictor(model: Model, network: nn.Module, precision: str = "fp32") -> Engine:
+    """Make an engine of a network.
 
     Returns
     -------
@@ -118,24 +218,6 @@ def window_predictor(model: Model, network: nn.Module, precision: str = "fp32") 
         return said
 
     return predict
-
-
-def _filled(pixels: Pixels, valid: NDArray[np.bool_], facts: ModelFacts) -> Pixels:
-    """Put the training images' mean, which is 0 for the network, where the image holds nothing."""
-    if valid.all():
-        return pixels
-    mean = np.array(facts.mean)[:, None, None]
-    if pixels.dtype.kind in "ui":
-        limits = np.iinfo(pixels.dtype)
-        mean = np.clip(np.rint(mean), limits.min, limits.max)
-    return np.where(valid, pixels, mean.astype(pixels.dtype))
-
-
-def to_mask(probability: NDArray[np.float32], threshold: float = 0.5) -> NDArray[np.uint8]:
-    """Turn probabilities (H, W) into a mask: 1 from ``threshold`` on, 0 below, 255 where nan."""
-    mask = (probability >= threshold).astype(np.uint8)
-    mask[np.isnan(probability)] = IGNORED
-    return mask
 
 
 def choose_channels(
@@ -213,6 +295,7 @@ def check_units(dtype: str, pixels: Pixels) -> str | None:
     ----------
     dtype : type of the training images, such as "uint8"
     pixels : (C, H, W) array
+        Some of the image's, or all.
 
     Returns
     -------

@@ -1,71 +1,98 @@
 """Where windows lie on a scene of any size, and how what they say is blended into one map.
 
-Pure geometry on arrays: no network, no file. Windows overlap; a pixel in the overlap takes a
-weighted mean of what its windows say. The weight of a window rises from 0 to 1 across the overlap
-as a raised cosine (Pielawski and Wählby 2020, "Introducing Hann windows for reducing edge-effects
-in patch-based image segmentation"), but only after a dead margin of a quarter of the overlap, where
-the network still sees the zeros that its convolutions put beyond the window. Where that margin
-covers the network's receptive field, the map is the one that the network draws in one piece.
+Pure geometry on arrays: no network, no file. A scene is cut into cells, each of which a window
+covers together with a halo around it; so neighbouring windows overlap by two halos. A pixel in the
+overlap takes a weighted mean of what its windows say. The weight of a window rises from 0 to 1
+across the overlap as a raised cosine (Pielawski and Wählby 2020, "Introducing Hann windows for
+reducing edge-effects in patch-based image segmentation"), but only after a dead margin of half a
+halo, where the network still sees the zeros that its convolutions put beyond the window. Where that
+margin covers the network's receptive field, the map is the one that the network draws in one piece.
 
-Weights are products of a row weight and a column weight, each normalised to sum to one on its axis.
-So the map needs no second array of summed weights, and rows are finished from top to bottom: memory
-holds one strip of windows, never the scene.
+Weights are products of a row weight and a column weight, which sum to one on each axis. So the map
+needs no second array of summed weights, and a cell is finished with the last window that has a part
+in it: what is kept meanwhile is one overlap's rows, never the scene.
 """
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crosspatch.errors import SettingsError
 
-DEAD_MARGIN = 0.25
-"""Share of an overlap, on each side of it, where the window that ends there does not count."""
+DEAD_MARGIN = 0.5
+"""Share of a halo, at a window's edge, where the window does not count."""
 
 ON_GRID = 0.75
-"""Windows lie on the network's grid unless that makes them move by less than this share of what
-their overlap permits. Trained networks score alike on and off it; exactness tests need it."""
+"""Cells are as wide as the network's grid has it unless that takes more than this share of what
+their halo permits away. Trained networks score alike on and off it; exactness tests need it."""
 
-Read = Callable[[int, int], NDArray[np.generic]]
-"""``read(first, end)``: rows first..end-1 of the scene, (C, end - first, W), any dtype."""
+TILE = 16
+"""Cells off the network's grid are multiples of this where they can be: TIFF tiles must be."""
 
-Predict = Callable[[NDArray[np.generic]], NDArray[np.float32]]
-"""Windows (B, C, h, w) in the scene's dtype -> (B, h, w) float32."""
+Map = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
 class Axis:
-    """Windows along one side of a scene.
+    """Windows and cells along one side of a scene.
 
-    length : pixels of the scene; size : pixels of a window (the last one may reach beyond the
-    scene); origins : first pixel of each window, rising; weights : (len(origins), size) float32 in
-    [0, 1], which sum to 1 over the windows at every pixel of the scene and are 0 beyond it.
+    length : pixels of the scene; size : pixels of a window; stride : pixels from cell to cell;
+    origins : first pixel of each window, rising. Cell ``i`` starts at pixel ``i * stride``; the
+    last one ends with the scene and may be longer. A window holds its cell; the last may reach
+    beyond the scene.
     """
 
     length: int
     size: int
+    stride: int
     origins: tuple[int, ...]
-    weights: NDArray[np.float32]
 
-    def inside(self, index: int) -> int:
-        """Pixels of a window that lie on the scene."""
-        return min(self.size, self.length - self.origins[index])
+    def __len__(self) -> int:
+        return len(self.origins)
+
+    @property
+    def shared(self) -> int:
+        """Pixels of an overlap."""
+        return self.size - self.stride
+
+    def cell(self, index: int) -> tuple[int, int]:
+        """First pixel of a cell, and the one behind its last."""
+        last = index == len(self.origins) - 1
+        return index * self.stride, self.length if last else (index + 1) * self.stride
+
+    def window(self, index: int) -> tuple[int, int]:
+        """First pixel of a window, and the one behind its last on the scene."""
+        origin = self.origins[index]
+        return origin, min(origin + self.size, self.length)
+
+    @cached_property
+    def rise(self) -> Map:
+        """Weights (shared,) of a window across the overlap with the one before it."""
+        margin = int(DEAD_MARGIN * self.shared / 2)
+        ramp = self.shared - 2 * margin
+        phase = (np.arange(self.shared) - margin + 0.5) / max(ramp, 1)
+        return (np.sin(np.pi / 2 * np.clip(phase, 0.0, 1.0)) ** 2).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Windows on a scene, in reading order: along a row of windows, then the next row."""
+    """Windows on a scene, in reading order: along a row of windows, then the next row.
+
+    shown : height and width in which a window is shown to the network; its own size where the
+    model's recipe resizes nothing.
+    """
 
     rows: Axis
     cols: Axis
+    shown: tuple[int, int]
 
     def __len__(self) -> int:
-        return len(self.rows.origins) * len(self.cols.origins)
+        return len(self.rows) * len(self.cols)
 
 
-def grid(height: int, width: int, *, size: int, overlap: float = 0.25, multiple: int = 1) -> Grid:
+def grid(height: int, width: int, *, size: int, halo: int, multiple: int = 1) -> Grid:
     """Lay windows over a scene.
 
     Parameters
@@ -73,9 +100,10 @@ def grid(height: int, width: int, *, size: int, overlap: float = 0.25, multiple:
     height, width : int
         Pixels of the scene, at least 1.
     size : int
-        Pixels of a window's side; rounded up to ``multiple``, and cut to a scene that is smaller.
-    overlap : float
-        Least share of a window that it has in common with the next, in [0, 0.75].
+        Most pixels of a window's side; rounded up to ``multiple``. Windows are smaller where as few
+        of them do.
+    halo : int
+        Least context around a cell, in pixels, at least 0; at most a quarter of a window is taken.
     multiple : int
         The network's grid: a network with strides gives another answer half a stride further.
         Windows start on multiples of it where that costs few windows more; sizes are multiples
@@ -84,117 +112,93 @@ def grid(height: int, width: int, *, size: int, overlap: float = 0.25, multiple:
     Raises
     ------
     SettingsError
-        A size below 1, or an overlap out of its range.
+        A size below 1, or a halo below 0.
     """
     if min(height, width, size, multiple) < 1:
         raise SettingsError(f"a window and a scene have at least one pixel a side, not {size}")
-    if not 0 <= overlap <= 0.75:
-        raise SettingsError(f"windows overlap by 0 to 0.75 of their size, not by {overlap:g}")
-    return Grid(
-        rows=_axis(height, size, overlap, multiple), cols=_axis(width, size, overlap, multiple)
-    )
+    if halo < 0:
+        raise SettingsError(f"a window's halo is 0 pixels or more, not {halo}")
+    rows, cols = axis(height, size, halo, multiple), axis(width, size, halo, multiple)
+    return Grid(rows, cols, (rows.size, cols.size))
 
 
-def _axis(length: int, size: int, overlap: float, multiple: int) -> Axis:
-    """Spread the fewest windows that overlap enough evenly over one side of a scene."""
+def axis(length: int, size: int, halo: int, multiple: int) -> Axis:
+    """Lay the fewest windows, as small as they may be then, along one side of a scene."""
     size = min(_round_up(size, multiple), _round_up(length, multiple))
-    stride = size - int(np.ceil(overlap * size))
-    step = multiple if stride // multiple * multiple >= ON_GRID * stride else 1
-    stride = max(1, stride // step)  # in steps from here on
-    last = -(-max(0, length - size) // step)
-    gaps = -(-last // stride)
-    origins = (*(last * index // gaps * step for index in range(gaps)), last * step)
-    return Axis(length, size, origins, _axis_weights(length, size, origins))
+    stride, count = _stride(length, size, halo, multiple)
+    least = _round_up(-(-(length + (count - 1) * 2 * halo) // count), multiple)
+    if 4 * halo <= least < size and _stride(length, least, halo, multiple)[1] == count:
+        size, stride = least, _stride(length, least, halo, multiple)[0]
+    step = multiple if stride % multiple == 0 else 1
+    last = _round_up(max(0, length - size), step)
+    return Axis(length, size, stride, (*(index * stride for index in range(count - 1)), last))
+
+
+def _stride(length: int, size: int, halo: int, multiple: int) -> tuple[int, int]:
+    """Pixels from cell to cell, and the number of cells."""
+    widest = size - 2 * min(halo, size // 4)
+    for step in (multiple, TILE, 1):
+        stride = widest // step * step
+        if stride >= ON_GRID * widest or step == 1:
+            break
+    return stride, 1 + -(-max(0, length - size) // stride)
 
 
 def _round_up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple
 
 
-def _axis_weights(length: int, size: int, origins: tuple[int, ...]) -> NDArray[np.float32]:
-    """Weights of each window along one side, normalised: (len(origins), size)."""
-    weights = np.ones((len(origins), size))
-    for index in range(1, len(origins)):
-        shared = origins[index - 1] + size - origins[index]
-        rise = _rise(shared)
-        weights[index, :shared] *= rise
-        weights[index - 1, size - shared :] *= rise[::-1]
-    total = np.zeros(origins[-1] + size)
-    for origin, window in zip(origins, weights, strict=True):
-        total[origin : origin + size] += window
-    for origin, window in zip(origins, weights, strict=True):
-        window /= total[origin : origin + size]
-        window[max(0, length - origin) :] = 0.0
-    return weights.astype(np.float32)
+class Blender:
+    """Takes what the windows of a scene say, in reading order; gives back finished cells.
 
-
-def _rise(shared: int) -> NDArray[np.float64]:
-    """Weight across an overlap of ``shared`` pixels: 0, a raised cosine, 1; plus its mirror = 1."""
-    margin = int(DEAD_MARGIN * shared)
-    ramp = shared - 2 * margin
-    phase = (np.arange(shared) - margin + 0.5) / max(ramp, 1)
-    return np.sin(np.pi / 2 * np.clip(phase, 0.0, 1.0)) ** 2
-
-
-def stitch(
-    layout: Grid, read: Read, predict: Predict, *, batch: int = 8
-) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Predict a scene window by window and blend it, from top to bottom.
-
-    Parameters
-    ----------
-    layout : Grid
-    read : callable
-        Gives rows of the scene; called once for each row of windows, with at most ``size`` rows.
-    predict : callable
-        What to say of a batch of windows. Windows that reach beyond the scene repeat its last row
-        and column, as the generator itself does.
-    batch : int
-        Windows predicted together.
-
-    Yields
-    ------
-    first, rows : int and (n, W) float32 array
-        Finished rows of the map from row ``first`` on; together they are the whole map, in order.
+    It keeps the rows of one overlap and the columns of one, and nothing else of the scene.
     """
-    rows, cols = layout.rows, layout.cols
-    across = np.zeros((rows.size, cols.length), dtype=np.float32)
-    pending = np.zeros_like(across)
-    for row, col, said in _predicted(layout, read, predict, batch):
-        inside, origin = cols.inside(col), cols.origins[col]
-        across[:, origin : origin + inside] += said[:, :inside] * cols.weights[col, :inside]
-        if col < len(cols.origins) - 1:
-            continue
-        pending += across * rows.weights[row][:, None]
-        across[:] = 0.0
-        first = rows.origins[row]
-        end = rows.origins[row + 1] if row + 1 < len(rows.origins) else rows.length
-        yield first, pending[: end - first].copy()
-        pending[: rows.size - (end - first)] = pending[end - first :].copy()
-        pending[rows.size - (end - first) :] = 0.0
 
+    def __init__(self, layout: Grid) -> None:
+        self._rows, self._cols = layout.rows, layout.cols
+        self._below: Map | None = None
+        self._right: Map | None = None
 
-def _predicted(
-    layout: Grid, read: Read, predict: Predict, batch: int
-) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
-    """Yield (row of windows, column of windows, what is said there), in reading order."""
-    if batch < 1:
-        raise SettingsError(f"a batch holds at least one window, not {batch}")
-    windows = _windows(layout, read)
-    while group := list(islice(windows, batch)):
-        said = predict(np.stack([pixels for _, _, pixels in group]))
-        for (row, col, _), one in zip(group, said, strict=True):
-            yield row, col, one
+    @property
+    def below(self) -> Map | None:
+        """What the last finished row of windows has to say of the next row's cells."""
+        return self._below
 
+    @below.setter
+    def below(self, kept: Map | None) -> None:
+        self._below = kept
 
-def _windows(layout: Grid, read: Read) -> Iterator[tuple[int, int, NDArray[np.generic]]]:
-    """Cut windows (C, h, w) out of strips of the scene, padded where they reach beyond it."""
-    rows, cols = layout.rows, layout.cols
-    right = max(0, cols.origins[-1] + cols.size - cols.length)
-    for row, first in enumerate(rows.origins):
-        inside = rows.inside(row)
-        strip = read(first, first + inside)
-        if right or inside < rows.size:
-            strip = np.pad(strip, ((0, 0), (0, rows.size - inside), (0, right)), mode="edge")
-        for col, origin in enumerate(cols.origins):
-            yield row, col, strip[:, :, origin : origin + cols.size]
+    def add(self, row: int, col: int, said: Map) -> Map:
+        """Take what a window says; give back its cell.
+
+        Parameters
+        ----------
+        row, col : int
+            Which window.
+        said : (L, h, w) float32
+            Layers of the map on the whole window. NaN (no data) stays where it is.
+
+        Returns
+        -------
+        (L, n, m) float32
+        """
+        rows, cols = self._rows, self._cols
+        (top, bottom), (left, right) = rows.cell(row), cols.cell(col)
+        (first, end), (start, stop) = rows.window(row), cols.window(col)
+        known = said[:, top - first : end - first, left - start : stop - start].copy()
+        if col > 0:
+            known[:, :, : cols.shared] *= cols.rise
+            assert self._right is not None
+            known[:, :, : cols.shared] += self._right
+        if col < len(cols) - 1:
+            self._right = known[:, :, right - left :] * (1 - cols.rise)
+        known = known[:, :, : right - left]
+        if row > 0:
+            assert self._below is not None
+            known[:, : rows.shared] *= rows.rise[:, None]
+            known[:, : rows.shared] += self._below[:, :, left:right]
+        if row < len(rows) - 1:
+            if self._below is None or self._below.shape[0] != len(said):
+                self._below = np.empty((len(said), rows.shared, cols.length), dtype=np.float32)
+            self._below[:, :, left:right] = known[:, bottom - top :] * (1 - rows.rise[:, None])
+        return known[:, : bottom - top]

@@ -1,15 +1,26 @@
 """``crosspatch predict``: a model and images of any size in, a predictions folder out."""
 
+import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from functools import partial
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from torch import nn
+import numpy as np
+import torch
 
-from crosspatch import images
 from crosspatch.errors import InputError
-from crosspatch.files import PathLike, new_folder, refuse_existing, refuse_inputs_inside, write_toml
+from crosspatch.files import (
+    PathLike,
+    fingerprint_bytes,
+    refuse_existing,
+    refuse_inputs_inside,
+    resumed_folder,
+    to_json,
+    write_toml,
+)
+from crosspatch.images.raster import Raster, open_raster
 from crosspatch.models.runtime import (
     Precision,
     choose_device,
@@ -17,26 +28,56 @@ from crosspatch.models.runtime import (
     keep_freed_memory,
 )
 from crosspatch.models.storage import Model
-from crosspatch.prediction.folder import (
-    Predicted,
-    Predictions,
-    draw_overlay,
-    write_prediction,
-    write_tables,
-)
+from crosspatch.prediction.folder import Journal, Predicted, Predictions, write_tables
 from crosspatch.prediction.inputs import Input, find_inputs
+from crosspatch.prediction.outputs import (
+    LayerGeoTiff,
+    LayerImage,
+    MaskImage,
+    Overlay,
+    Shares,
+    Shown,
+    is_tiled,
+    shown_channels,
+)
 from crosspatch.prediction.scene import (
-    OVERLAP,
+    HALO,
+    batch_of,
     check_units,
     choose_channels,
-    predict_probability,
-    to_mask,
+    lay_out,
+    window_predictor,
 )
+from crosspatch.prediction.spool import Spool
+from crosspatch.prediction.stream import Engine, Output, Reader, Window, draw, locally
+from crosspatch.prediction.windows import Grid
 from crosspatch.progress import Progress, silent
 
 __all__ = ["Predictions", "predict"]
 
 _LARGE = 2**22  # pixels from which on an image has a progress bar of its own
+_LOOKS = 64  # windows in which the units of an image of another type are looked at
+_JOURNAL, _SPOOL = "done.jsonl", "unfinished"
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What is asked of every image."""
+
+    bands: Sequence[int] | None
+    probabilities: bool
+    window: int | None
+    halo: int
+
+
+@dataclass(frozen=True)
+class _Drawer:
+    """What draws every image: a model, its engine, and the device that it runs on."""
+
+    model: Model
+    engine: Engine
+    multiple: int
+    device: torch.device
 
 
 def predict(
@@ -47,12 +88,16 @@ def predict(
     bands: Sequence[int] | None = None,
     probabilities: bool = False,
     window: int | None = None,
+    halo: int = HALO,
     device: str | None = None,
     precision: Precision = "auto",
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> Predictions:
-    """Draw the masks of images.
+    """Draw the masks of images of any size.
+
+    Memory depends on the window, not on the image. A run that was stopped goes on where it was when
+    it is asked for again.
 
     Parameters
     ----------
@@ -62,7 +107,8 @@ def predict(
     bands : which channels of the images to show the model, numbered from 1 as in GDAL, in the
         model's order; by itself those of the model's names
     probabilities : also write ``probabilities/NAME.tif``
-    window : side of a window in pixels; by itself the size of crops that the model was trained on
+    window : side of a window in pixels; by itself 512, or the model's crop size if that is larger
+    halo : pixels of context around what each window draws
     device : cpu, cuda or mps; by itself the best there is
     precision : fp32, bf16, or auto: bf16 where the device has it
     overwrite : replace a predictions folder that stands at ``out``
@@ -85,88 +131,165 @@ def predict(
     where = choose_device(device)
     keep_freed_memory()
     arithmetic = choose_precision(precision, where)
-    draw = partial(
-        _predict_one,
-        model=model,
-        network=model.load_generator(where),
-        bands=bands,
-        window=window,
-        precision=arithmetic,
-        probabilities=probabilities,
-        progress=progress,
+    wish = _Wish(bands, probabilities, window, halo)
+    network = model.load_generator(where)
+    drawer = _Drawer(model, window_predictor(model, network, arithmetic), network.multiple, where)
+    table = {
+        "model": str(model.path),
+        "model_fingerprint": model.fingerprint,
+        "foreground": list(model.facts.foreground),
+        "threshold": model.facts.threshold,
+        "bands": list(bands) if bands is not None else None,
+        "window": lay_out(model.facts, 2**20, 2**20, window=window, halo=halo).shown[0],
+        "halo": halo,
+        "device": where.type,
+        "precision": arithmetic,
+    }
+    key = fingerprint_bytes(
+        to_json([table, probabilities, [_stamp(one) for one in found]]).encode()
     )
-    rows: list[Predicted] = []
-    skipped: list[tuple[Path, str]] = []
-    with new_folder(out, kind="predictions", overwrite=overwrite) as folder:
-        for done, given in enumerate(found, 1):
-            try:
-                rows.append(draw(folder, given))
-            except InputError as error:
-                skipped.append((given.path, str(error).removeprefix(f"{given.path}: ")))
-            progress("images", done, len(found))
-        if not rows:
-            path, problem = skipped[0]
-            raise InputError(
-                f"none of {len(found)} images could be predicted; first {path}: {problem}"
-            )
+    with resumed_folder(
+        out, kind="predictions", key=key, doing="predicting", overwrite=overwrite
+    ) as folder:
+        rows, skipped = _predict_all(folder, found, drawer, wish, progress)
         write_tables(folder, rows, skipped)
-        table = {
-            "model": str(model.path),
-            "model_fingerprint": model.fingerprint,
-            "foreground": list(model.facts.foreground),
-            "threshold": model.facts.threshold,
-            "bands": list(bands) if bands is not None else None,
-            "window": window or model.facts.crop_size,
-            "overlap": OVERLAP,
-            "device": where.type,
-            "precision": arithmetic,
-            "images": len(rows),
-            "skipped": len(skipped),
-        }
         says = "Masks that a crosspatch model drew: 0 background, 1 foreground, 255 no data."
-        write_toml(folder / "predictions.toml", table, says=says)
+        counts = {"images": len(rows), "skipped": len(skipped)}
+        write_toml(folder / "predictions.toml", table | counts, says=says)
+        (folder / _JOURNAL).unlink()
+        shutil.rmtree(folder / _SPOOL, ignore_errors=True)
     return Predictions(Path(out))
 
 
+def _stamp(one: Input) -> list[Any]:
+    """Tell an input from another state of it."""
+    stat = one.path.stat()
+    return [str(one.path.resolve()), stat.st_size, stat.st_mtime_ns, one.channel_names]
+
+
+def _predict_all(
+    folder: Path, found: Sequence[Input], drawer: _Drawer, wish: _Wish, progress: Progress
+) -> tuple[list[Predicted], list[tuple[Path, str]]]:
+    """Predict all images but those that a stopped run has done."""
+    rows: list[Predicted] = []
+    skipped: list[tuple[Path, str]] = []
+    journal = Journal(folder / _JOURNAL)
+    for done, given in enumerate(found, 1):
+        result = journal.get(given.path)
+        if result is None:
+            try:
+                result = _predict_one(folder, given, drawer, wish, progress)
+            except InputError as error:
+                result = str(error).removeprefix(f"{given.path}: ")
+            journal.add(given.path, result)
+            shutil.rmtree(folder / _SPOOL, ignore_errors=True)
+        if isinstance(result, Predicted):
+            rows.append(result)
+        else:
+            skipped.append((given.path, result))
+        progress("images", done, len(found))
+    if not rows:
+        path, problem = skipped[0]
+        raise InputError(f"none of {len(found)} images could be predicted; first {path}: {problem}")
+    return rows, skipped
+
+
+class _Bands:
+    """Channels of a raster as a `crosspatch.prediction.stream.Source`."""
+
+    def __init__(self, raster: Raster, channels: Sequence[int]) -> None:
+        self._raster, self._channels = raster, channels
+        self.hidden = raster.hidden
+        facts = raster.facts
+        self.planes, self.height, self.width = facts.planes, facts.height, facts.width
+
+    def read(self, plane: int, rows: tuple[int, int], cols: tuple[int, int]) -> Any:
+        """Read a rectangle of the channels."""
+        return self._raster.read(plane, rows, cols, self._channels)
+
+
 def _predict_one(
-    folder: Path,
-    given: Input,
-    *,
-    model: Model,
-    network: nn.Module,
-    bands: Sequence[int] | None,
-    window: int | None,
-    precision: str,
-    probabilities: bool,
-    progress: Progress,
+    folder: Path, given: Input, drawer: _Drawer, wish: _Wish, progress: Progress
 ) -> Predicted:
     """Read, predict and write one image."""
-    facts = model.facts
-    image = images.read_image(given.path)
-    names = given.channel_names or image.channel_names
-    channels = choose_channels(facts.channel_names, names, len(image.pixels), bands=bands)
-    pixels = image.pixels[list(channels)]
-    note = check_units(facts.dtype, pixels) or ""
-    large = pixels[0].size >= _LARGE
-    probability = predict_probability(
-        model,
-        network,
-        pixels,
-        nodata=image.georeference.nodata if image.georeference else None,
-        window=window,
-        precision=precision,
-        progress=progress if large else silent,
+    model = drawer.model.facts
+    with open_raster(given.path) as raster:
+        facts = raster.facts
+        names = given.channel_names or facts.channel_names
+        channels = choose_channels(model.channel_names, names, facts.channels, bands=wish.bands)
+        layout = lay_out(
+            model,
+            facts.height,
+            facts.width,
+            window=wish.window,
+            halo=wish.halo,
+            multiple=drawer.multiple,
+        )
+        read, shown = shown_channels(model.channel_names, channels, facts, names)
+        nodata = facts.georeference.nodata if facts.georeference else None
+        reader = Reader(_Bands(raster, read), layout, model, nodata)
+        notes = [*facts.said, *_check_units(reader, facts.dtype)]
+        shares = Shares()
+        path, outputs = _outputs(folder, given.name, raster, layout, shown, wish)
+        large = facts.planes * facts.height * facts.width >= _LARGE
+        spool = Spool(folder / _SPOOL)
+        with ExitStack() as opened:
+            opened.callback(spool.close)
+            for output in outputs:
+                opened.callback(output.close)
+            draw(
+                reader,
+                locally(reader, drawer.engine),
+                [shares, *outputs],
+                batch=batch_of(layout, drawer.device.type),
+                spool=spool,
+                progress=progress if large else silent,
+            )
+    return Predicted(
+        name=given.name,
+        file=str(given.path),
+        height=facts.height,
+        width=facts.width,
+        planes=facts.planes,
+        foreground=shares.foreground,
+        mean_probability=shares.mean_probability,
+        no_data=shares.no_data,
+        mask=path,
+        note="; ".join(notes),
     )
-    mask = to_mask(probability, facts.threshold)
-    # An image that does not name its channels is shown by what the model calls them.
-    shown = (image.pixels, names) if names else (pixels, facts.channel_names)
-    row = write_prediction(
-        folder,
-        given,
-        probability,
-        mask,
-        draw_overlay(*shown, mask),
-        place=image.georeference,
-        with_probability=probabilities,
-    )
-    return replace(row, note=note)
+
+
+def _outputs(
+    folder: Path, name: str, raster: Raster, layout: Grid, shown: Shown, wish: _Wish
+) -> tuple[str, list[Output]]:
+    """Say where an image's mask goes, and make everything that is made of its map."""
+    facts = raster.facts
+    shape = (facts.height, facts.width)
+    outputs: list[Output] = []
+    if is_tiled(facts):
+        path = f"masks/{name}.tif"
+        outputs.append(LayerGeoTiff(folder / path, facts, layout, "mask"))
+    else:
+        path = f"masks/{name}.png"
+        outputs.append(MaskImage(folder / path, shape))
+    if wish.probabilities:
+        target = folder / f"probabilities/{name}.tif"
+        if is_tiled(facts):
+            outputs.append(LayerGeoTiff(target, facts, layout, "probability"))
+        else:
+            outputs.append(LayerImage(target, shape))
+    outputs.append(Overlay(folder / f"overlays/{name}.png", shape, shown))
+    return path, outputs
+
+
+def _check_units(reader: Reader, dtype: np.dtype[Any]) -> list[str]:
+    """Look at values all over an image where it is of another type than the model's."""
+    if dtype == reader.facts.dtype:
+        return []
+    total = len(reader.layout) * reader.source.planes
+    said = ""
+    for number in sorted({total * index // _LOOKS for index in range(_LOOKS)}):
+        plane, place = divmod(number, len(reader.layout))
+        window = reader.load(Window(plane, *divmod(place, len(reader.layout.cols))))
+        said = check_units(reader.facts.dtype, reader.known(window)) or ""
+    return [said]

@@ -1,0 +1,242 @@
+"""GeoTIFF scenes by windows, by rasterio (the extra ``geo``): read, and written with overviews."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crosspatch.errors import CrosspatchError, InputError, MissingExtraError
+from crosspatch.files import write_text
+from crosspatch.images.geo import IDENTITY, georeference_of
+from crosspatch.images.image import Georeference, NDPixels
+from crosspatch.images.raster import RasterFacts, Span
+from crosspatch.images.tiff import scan_tiff
+
+_CACHE = 64 * 2**20  # bytes that GDAL keeps of decoded tiles
+_SMALLEST_OVERVIEW = 256
+
+
+class GeoTiff:
+    """A TIFF that rasterio has open."""
+
+    def __init__(self, source: Any, facts: RasterFacts) -> None:
+        self._source, self.facts = source, facts
+        flags = source.mask_flag_enums[0]
+        names = {flag.name for flag in flags}
+        self._has_mask = "per_dataset" in names and "alpha" not in names
+
+    def read(self, plane: int, rows: Span, cols: Span, channels: Sequence[int]) -> NDPixels:
+        """Read a rectangle; see `crosspatch.images.raster.Raster`."""
+        with _explained(Path(self._source.name)):
+            pixels = self._source.read(
+                [channel + 1 for channel in channels], window=(rows, cols), masked=False
+            )
+        return np.asarray(pixels)
+
+    def hidden(self, plane: int, rows: Span, cols: Span) -> NDArray[np.bool_] | None:
+        """Read the file's own mask; see `crosspatch.images.raster.Raster`."""
+        if not self._has_mask:
+            return None
+        with _explained(Path(self._source.name)):
+            return np.asarray(self._source.read_masks(1, window=(rows, cols)) == 0)
+
+
+@contextmanager
+def open_geotiff(path: Path) -> Iterator[GeoTiff | None]:
+    """Open a TIFF to be read by windows; None where that cannot be done and it is read whole.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, truncated, or claims more than its bytes can hold.
+    """
+    try:
+        import rasterio
+    except ImportError:
+        yield None
+        return
+    scan = scan_tiff(path)
+    if scan.palette or scan.pages > 1:
+        yield None
+        return
+    with (
+        _explained(path),
+        rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_CACHEMAX=_CACHE),
+    ):
+        source = rasterio.open(path.absolute(), driver="GTiff")
+    with source:
+        yield GeoTiff(source, _facts(source, scan.channel_names))
+
+
+def _facts(source: Any, names: tuple[str, ...] | None) -> RasterFacts:
+    located = georeference_of(source)
+    said = []
+    if any(scale != 1 for scale in source.scales) or any(shift != 0 for shift in source.offsets):
+        said.append(
+            f"declares scale {source.scales[0]:g} and offset {source.offsets[0]:g}: the stored "
+            "values are shown to the model, as they were in training"
+        )
+    return RasterFacts(
+        "geotiff", 1, source.count, source.height, source.width, np.dtype(source.dtypes[0]),
+        names, located, said=tuple(said),
+    )  # fmt: skip
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    import rasterio
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+            yield
+    except rasterio.errors.RasterioError as error:
+        raise InputError(f"{path}: GDAL cannot read it ({error})") from None
+
+
+class GeoTiffWriter:
+    """A tiled, compressed GeoTIFF of one band that is filled block by block.
+
+    Parameters
+    ----------
+    path : Path
+        Inside a folder that gets its name when all is well; overviews are added by `finish`.
+    shape : (height, width)
+    dtype : of the band
+    georeference : Georeference or None
+        With its nodata value.
+    tile : (height, width)
+        Of the tiles, multiples of 16; blocks that are whole tiles are written straight on.
+    name : str
+        Band description.
+
+    Raises
+    ------
+    MissingExtraError
+        rasterio is not installed.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        shape: tuple[int, int],
+        dtype: str,
+        georeference: Georeference | None,
+        *,
+        nodata: float,
+        tile: tuple[int, int],
+        name: str = "",
+    ) -> None:
+        try:
+            import rasterio
+        except ImportError:
+            raise MissingExtraError(f"{path}: writing a tiled TIFF", "geo") from None
+        self._path, self._resampling = path, "mode" if dtype == "uint8" else "average"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        place = georeference or Georeference("", IDENTITY)
+        located = place.transform != IDENTITY
+        with self._written():
+            self._file = rasterio.open(
+                path, "w", driver="GTiff", count=1, height=shape[0], width=shape[1], dtype=dtype,
+                crs=place.crs or None,
+                transform=rasterio.Affine(*place.transform) if located else None,
+                nodata=nodata, tiled=True, blockxsize=tile[1], blockysize=tile[0],
+                compress="deflate",
+                zlevel=6 if dtype == "uint8" else 1, predictor=1 if dtype == "uint8" else 3,
+                photometric="minisblack", bigtiff="if_safer",
+            )  # fmt: skip
+            if name:
+                self._file.descriptions = (name,)
+        self._shape = shape
+
+    def write(self, row: int, col: int, values: NDArray[Any]) -> None:
+        """Write a rectangle (h, w), once."""
+        height, width = values.shape
+        with self._written():
+            self._file.write(values, 1, window=((row, row + height), (col, col + width)))
+
+    def finish(self) -> None:
+        """Add overviews, each half the size of the one before."""
+        import rasterio
+
+        self.close()
+        factors, factor = [], 2
+        while max(self._shape) / factor >= _SMALLEST_OVERVIEW:
+            factors.append(factor)
+            factor *= 2
+        if not factors:
+            return
+        with self._written(), rasterio.open(self._path, "r+") as file:
+            file.build_overviews(factors, rasterio.enums.Resampling[self._resampling])
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._written():
+            self._file.close()
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        import rasterio
+
+        try:
+            with (
+                warnings.catch_warnings(),
+                rasterio.Env(
+                    GDAL_CACHEMAX=_CACHE, COMPRESS_OVERVIEW="DEFLATE",
+                    GDAL_TIFF_INTERNAL_MASK=True, BIGTIFF_OVERVIEW="IF_SAFER",
+                ),
+            ):  # fmt: skip
+                warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+                yield
+        except (rasterio.errors.RasterioError, ValueError) as error:
+            raise CrosspatchError(f"{self._path}: cannot be written ({error})") from error
+
+
+def write_style(path: Path, layer: str) -> None:
+    """Write how QGIS is to draw a GeoTIFF, beside it: ``NAME.qml``.
+
+    Parameters
+    ----------
+    path : Path
+    layer : str
+        "mask": foreground in orange, the rest clear; else a map of [0, 1] from clear to dark.
+    """
+    write_text(path, _MASK_STYLE if layer == "mask" else _RAMP_STYLE)
+
+
+_STYLE = """<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>
+<qgis styleCategories="Symbology" version="3.22.0">
+  <pipe>
+    <rasterrenderer {renderer}>
+{inner}
+    </rasterrenderer>
+    <brightnesscontrast brightness="0" contrast="0" gamma="1"/>
+    <huesaturation saturation="0" grayscaleMode="0" colorizeOn="0"/>
+    <rasterresampler maxOversampling="2"/>
+  </pipe>
+  <blendMode>0</blendMode>
+</qgis>
+"""
+_MASK_STYLE = _STYLE.format(
+    renderer='type="paletted" band="1" opacity="1" alphaBand="-1"',
+    inner="""      <colorPalette>
+        <paletteEntry value="0" label="background" color="#000000" alpha="0"/>
+        <paletteEntry value="1" label="foreground" color="#e69f00" alpha="200"/>
+      </colorPalette>""",
+)
+_RAMP_STYLE = _STYLE.format(
+    renderer='type="singlebandpseudocolor" band="1" opacity="1" alphaBand="-1" '
+    'classificationMin="0" classificationMax="1"',
+    inner="""      <rastershader>
+        <colorrampshader colorRampType="INTERPOLATED" classificationMode="1" clip="0"
+                         minimumValue="0" maximumValue="1">
+          <item value="0" label="0" color="#ffffff" alpha="0"/>
+          <item value="0.5" label="0.5" color="#e69f00" alpha="160"/>
+          <item value="1" label="1" color="#7f3b08" alpha="255"/>
+        </colorrampshader>
+      </rastershader>""",
+)

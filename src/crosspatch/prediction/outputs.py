@@ -1,0 +1,268 @@
+"""What is made of a map: the mask and its probability as files, shares of the image, a picture.
+
+Each is an `crosspatch.prediction.stream.Output`: it takes finished blocks and holds no more of the
+map than its file needs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crosspatch import images
+from crosspatch.files import write_bytes
+from crosspatch.images import pictures
+from crosspatch.images.geotiff import GeoTiffWriter, write_style
+from crosspatch.images.raster import RasterFacts
+from crosspatch.prediction.stream import IGNORED, Block
+from crosspatch.prediction.windows import TILE, Axis, Grid
+
+LARGEST_OVERLAY = 2048
+"""Pixels of an overlay's longer side: it is a picture to look at, the mask is the result."""
+
+_LARGE = 2**24  # pixels from which on a mask is a tiled TIFF, wherever it lies
+_WIDEST_TILE = 512
+
+
+class Shares:
+    """Counts what the map says."""
+
+    def __init__(self) -> None:
+        self._pixels = self._known = self._foreground = 0
+        self._sum = 0.0
+
+    def take(self, block: Block) -> None:
+        """Count a block."""
+        known = block.mask != IGNORED
+        self._pixels += known.size
+        self._known += int(np.count_nonzero(known))
+        self._foreground += int(np.count_nonzero(block.mask == 1))
+        self._sum += float(np.nansum(block.probability, dtype=np.float64))
+
+    def finish(self) -> None:
+        """Nothing is left to do."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    @property
+    def foreground(self) -> float | None:
+        """Share of the pixels with data that are foreground; None without any."""
+        return self._foreground / self._known if self._known else None
+
+    @property
+    def mean_probability(self) -> float | None:
+        """Mean over the pixels with data; None without any."""
+        return self._sum / self._known if self._known else None
+
+    @property
+    def no_data(self) -> float:
+        """Share of the pixels without data."""
+        return 1 - self._known / self._pixels
+
+
+class _Collected:
+    """One layer of the map in memory, for formats that are written whole."""
+
+    def __init__(self, shape: tuple[int, int], layer: str, dtype: str) -> None:
+        self._layer = layer
+        self.values: NDArray[Any] = np.empty(shape, dtype)
+
+    def take(self, block: Block) -> None:
+        values = getattr(block, self._layer)
+        height, width = values.shape
+        self.values[block.row : block.row + height, block.col : block.col + width] = values
+
+    def close(self) -> None:
+        self.values = np.empty((0, 0), self.values.dtype)
+
+
+class MaskImage(_Collected):
+    """A mask of an image that was read whole, as PNG.
+
+    path : of the file; shape : (height, width)
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, int]) -> None:
+        super().__init__(shape, "mask", "uint8")
+        self._path = path
+
+    def finish(self) -> None:
+        """Write the file."""
+        images.write_mask(self._path, self.values)
+
+
+class LayerImage(_Collected):
+    """Probability (or uncertainty) of an image that was read whole, as TIFF.
+
+    path : of the file; shape : (height, width); layer : the name of a `Block`'s field
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, int], layer: str = "probability") -> None:
+        super().__init__(shape, layer, "float32")
+        self._path = path
+
+    def finish(self) -> None:
+        """Write the file."""
+        images.write_image(self._path, self.values[np.newaxis], channel_names=(self._layer,))
+
+
+class LayerGeoTiff:
+    """A layer of the map as a tiled GeoTIFF with overviews, and its style for QGIS.
+
+    path : of the file; facts : of the image; layout : of its windows; layer : "mask", "probability"
+    or "uncertainty"
+    """
+
+    def __init__(self, path: Path, facts: RasterFacts, layout: Grid, layer: str) -> None:
+        self._layer, self._path = layer, path
+        place, nodata = facts.georeference, IGNORED if layer == "mask" else float("nan")
+        self._writer = GeoTiffWriter(
+            path,
+            (facts.height, facts.width),
+            "uint8" if layer == "mask" else "float32",
+            replace(place, nodata=nodata) if place else None,
+            nodata=nodata,
+            tile=(_tile(layout.rows), _tile(layout.cols)),
+            name="" if layer == "mask" else layer,
+        )
+
+    def take(self, block: Block) -> None:
+        """Write a block."""
+        self._writer.write(block.row, block.col, getattr(block, self._layer))
+
+    def finish(self) -> None:
+        """Add overviews and the style."""
+        self._writer.finish()
+        write_style(self._path.with_suffix(".qml"), self._layer)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._writer.close()
+
+
+def _tile(side: Axis) -> int:
+    """Side of a tile that cells are made of, if there is one; no larger than the scene needs."""
+    fitting = [
+        tile for tile in range(_WIDEST_TILE, TILE - 1, -TILE) if side.stride % tile == 0
+    ] or [_WIDEST_TILE]
+    return min(fitting[0], -(-side.length // TILE) * TILE)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What an overlay shows of an image.
+
+    positions : in a block's pixels, of the one or three channels that are shown; together : see
+    `crosspatch.images.pictures.stretched`
+    """
+
+    positions: tuple[int, ...]
+    together: bool
+
+
+class Overlay:
+    """The mask over its image, as a picture: shrunk by a whole factor where the image is large.
+
+    path : of the PNG; shape : (height, width) of the image; shown : its channels; plane : of
+    a stack
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, int], shown: Shown, *, plane: int = 0) -> None:
+        self._path, self._shown, self._plane = path, shown, plane
+        self._factor = -(-max(shape) // LARGEST_OVERLAY)
+        self._shape = shape
+        small = (-(-shape[0] // self._factor), -(-shape[1] // self._factor))
+        self._mask = np.empty(small, dtype=np.uint8)
+        self._sums: NDArray[Any] | None = None
+
+    def take(self, block: Block) -> None:
+        """Add a block's pixels and mask."""
+        if block.plane != self._plane:
+            return
+        pixels = block.pixels[list(self._shown.positions)]
+        if self._sums is None:
+            dtype = pixels.dtype if self._factor == 1 else np.float32
+            self._sums = np.zeros((len(pixels), *self._mask.shape), dtype)
+        rows, row_starts = self._cells(block.row, pixels.shape[1])
+        cols, col_starts = self._cells(block.col, pixels.shape[2])
+        if self._factor == 1:
+            self._sums[:, rows, cols] = pixels
+            self._mask[rows, cols] = block.mask
+            return
+        finite = pixels if pixels.dtype.kind in "ui" else np.nan_to_num(pixels, posinf=0, neginf=0)
+        across = np.add.reduceat(finite, col_starts, axis=2, dtype=np.float32)
+        self._sums[:, rows, cols] += np.add.reduceat(across, row_starts, axis=1)
+        self._sample(block, rows, cols)
+
+    def _cells(self, first: int, length: int) -> tuple[slice, NDArray[np.intp]]:
+        """Pixels of the picture under a run of the scene's pixels, and where each starts."""
+        start, end = first // self._factor, -(-(first + length) // self._factor)
+        starts = np.maximum(np.arange(start, end) * self._factor - first, 0)
+        return slice(start, end), starts
+
+    def _sample(self, block: Block, rows: slice, cols: slice) -> None:
+        """Take the mask at the middle of each of the picture's pixels."""
+        height, width = block.mask.shape
+        picked = []
+        for span, first, length, whole in (
+            (rows, block.row, height, self._shape[0]),
+            (cols, block.col, width, self._shape[1]),
+        ):
+            small = np.arange(span.start, span.stop)
+            middle = np.minimum(small * self._factor + self._factor // 2, whole - 1) - first
+            inside = (middle >= 0) & (middle < length)
+            picked.append((small[inside], middle[inside]))
+        (small_rows, own_rows), (small_cols, own_cols) = picked
+        self._mask[np.ix_(small_rows, small_cols)] = block.mask[np.ix_(own_rows, own_cols)]
+
+    def finish(self) -> None:
+        """Draw and write the picture."""
+        assert self._sums is not None
+        if self._factor > 1:
+            self._sums /= np.outer(*(self._counts(side) for side in self._shape))
+        drawn = pictures.overlay(
+            pictures.stretched(self._sums, together=self._shown.together), self._mask
+        )
+        write_bytes(self._path, pictures.to_png_bytes(drawn))
+
+    def _counts(self, side: int) -> NDArray[np.float32]:
+        """Pixels of the scene in each row (column) of the picture."""
+        edges = np.minimum(np.arange(0, side + self._factor, self._factor), side)
+        return np.diff(edges).astype(np.float32)
+
+    def close(self) -> None:
+        """Let go of the picture."""
+        self._sums = None
+
+
+def is_tiled(facts: RasterFacts) -> bool:
+    """Whether a mask is written as a tiled GeoTIFF: where its image has a place, or is large."""
+    return facts.georeference is not None or facts.height * facts.width > _LARGE
+
+
+def shown_channels(
+    model_names: Sequence[str],
+    channels: Sequence[int],
+    facts: RasterFacts,
+    names: Sequence[str] | None,
+) -> tuple[tuple[int, ...], Shown]:
+    """Say which channels to read, the model's first, and which of them an overlay shows.
+
+    Parameters
+    ----------
+    model_names : what the model calls its channels
+    channels : the image's channels that it is to see, from 0, in its order
+    facts : of the image
+    names : what the image calls its channels; without, it is shown by the model's names
+    """
+    if not names:
+        bands = pictures.natural_bands(len(model_names), model_names)
+        return tuple(channels), Shown(tuple(bands), len(model_names) <= 3)
+    bands = pictures.natural_bands(facts.channels, names)
+    read = tuple(dict.fromkeys((*channels, *bands)))
+    places = tuple(read.index(band) for band in bands)
+    return read, Shown(places, facts.channels <= 3)
