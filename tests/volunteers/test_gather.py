@@ -106,6 +106,16 @@ def test_blank_votes_need_somebody_who_showed_that_the_task_draws_areas(tmp_path
         assert votes(subjects["7"]) == {"v1": [], "v2": []}
 
 
+def test_who_drew_with_an_unknown_tool_only_is_no_vote_for_background(tmp_path):
+    unknown = {**BOX, "toolType": "hologram"}
+    point = {"x": 1, "y": 1, "toolType": "point", "toolIndex": 1}
+    drawn = {"a": [BOX], "b": [unknown], "c": [point]}
+    rows = [exports.row(n, user, marks=marks) for n, (user, marks) in enumerate(drawn.items(), 1)]
+    found, _, rejected, _ = read(exports.write(tmp_path / "e.csv", rows), tmp_path)
+    assert [one.volunteer for one in found["7"].subject.volunteers] == ["a", "c"]
+    assert [one.reason for one in rejected if one.is_row] == ["none of its marks can be used"]
+
+
 def test_points_do_not_make_a_task_one_of_areas(tmp_path):
     point = {"x": 1, "y": 2, "tool": 0, "frame": 0}
     points = [{"task": "T2", "value": [point]}]

@@ -44,8 +44,10 @@ REGION_TOOLS = frozenset(
 )  # fmt: skip
 """Tools that draw an area."""
 
+NO_AREA = frozenset({"point", "line"})
+"""Tools that draw none: who used only these saw no area."""
+
 _OPEN_TOOLS = frozenset({"freehandLine", "freehandSegmentLine", "path"})
-_NO_AREA = frozenset({"point", "line"})
 _MOST_POINTS = 100_000
 _FARTHEST = 1e9  # pixels; beyond it, products of coordinates lose the pixel
 _SMOOTHNESS = 0.005  # pixels between an ellipse and the polygon of equal area
@@ -155,7 +157,7 @@ def draw(mark: Mapping[str, Any], tool: str) -> Path:
         The tool draws no area or is unknown, or the mark's numbers are missing, no numbers, not
         finite, or make no sense.
     """
-    if tool in _NO_AREA:
+    if tool in NO_AREA:
         raise MarkError(f"a {tool} has no area")
     if tool not in REGION_TOOLS:
         raise MarkError(f"unknown tool {tool[:40]!r}")

@@ -22,7 +22,15 @@ from crosspatch.volunteers.cells import (
     subject_id_of,
     tasks_of,
 )
-from crosspatch.volunteers.marks import REGION_TOOLS, MarkError, Path, draw, is_mark, tool_of
+from crosspatch.volunteers.marks import (
+    NO_AREA,
+    REGION_TOOLS,
+    MarkError,
+    Path,
+    draw,
+    is_mark,
+    tool_of,
+)
 from crosspatch.volunteers.rows import BrokenRow, Row
 from crosspatch.volunteers.tables import ToolTable
 from crosspatch.volunteers.tally import Rejected
@@ -158,7 +166,7 @@ class BallotReader:
         try:
             return index, tool, draw(mark, tool)
         except MarkError:
-            ballot.unusable += tool in REGION_TOOLS
+            ballot.unusable += tool not in NO_AREA  # an unknown tool may well draw areas
             raise
 
     def _close(
