@@ -1,5 +1,6 @@
 """The demo: every stage leaves its part, the page says what it is, a stopped demo goes on."""
 
+import csv
 import math
 import re
 from dataclasses import replace
@@ -9,7 +10,8 @@ import pytest
 from PIL import Image
 
 from crosspatch import demo as room
-from crosspatch.demo import STAGES, demo, journey, scoring, training
+from crosspatch.dataset import Dataset
+from crosspatch.demo import STAGES, demo, journey, outlines, scoring, training
 from crosspatch.errors import CrosspatchError, InputError
 from crosspatch.evaluation.rows import score_subject
 from crosspatch.evaluation.scores import MethodScores, Scores
@@ -18,6 +20,7 @@ from crosspatch.prediction.folder import Predictions
 from crosspatch.reports.page import Section, Strip
 from crosspatch.splits import seeded_split
 from crosspatch.training.run import Run
+from crosspatch.workflows.consensus import consensus
 
 TINY = journey.Plan(
     subjects=24, unlabelled=1, sources=6, side=64, crop=64, steps=4, batch=4, width=4
@@ -27,6 +30,16 @@ TINY = journey.Plan(
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
     monkeypatch.setattr(journey, "QUICK", TINY)
+
+
+@pytest.fixture(scope="module")
+def outlined(tmp_path_factory):
+    """The first stage of a demo, and its section of the page."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(journey, "QUICK", TINY)
+        out = tmp_path_factory.mktemp("outlined") / "out"
+        here = journey.begin(out, quick=True, seed=0, overwrite=False)
+        return here, outlines.outline_kelp(here)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +60,8 @@ def test_every_stage_leaves_its_part(done):
     assert page.name == "report.html"
     for domain in ("photos", "droplets", "kelp"):
         assert (out / "datasets" / domain / "dataset.toml").is_file()
-        assert Image.open(out / "pictures" / f"{domain}.png").width > 300
+    for picture in ("outlines", "photos", "droplets"):
+        assert Image.open(out / "pictures" / f"{picture}.png").width > 300
     assert (out / "crops" / "kelp" / "crops.toml").is_file()
     assert Run.open(out / "runs" / "kelp").finished
     assert (out / "scores.csv").read_text().count("\n") > 3
@@ -70,7 +84,7 @@ def test_the_page_shows_every_stage_with_its_pictures(done):
     html = done[0].read_text(encoding="utf-8")
     headings = re.findall(r"<h2>(.*?)</h2>", html)
     assert len(headings) == len(STAGES) + 2
-    assert html.count("<svg ") == 4
+    assert html.count("<svg ") == 5
     assert html.count('src="data:image/png') > 20
     assert "Seed 0." in html
     assert all(name in html for name, _ in STAGES)
@@ -85,6 +99,56 @@ def test_the_mask_of_the_page_is_the_one_in_the_predictions_folder(done):
     assert set(masks) == held_out | {"kelp-new-000-0"}
     row = next(row for row in Predictions.open(out / "predictions" / "kelp").rows)
     assert (masks[row["name"]] == 1).mean() == pytest.approx(float(row["foreground"]), abs=1e-5)
+
+
+def test_training_masks_are_the_volunteers_and_test_masks_the_true_ones(outlined):
+    here, _ = outlined
+    truth, kelp = Dataset.open(here.folder / "truth" / "kelp"), here.dataset("kelp")
+    made = {one.name: one for one in kelp.labelled}
+    with_kelp = 0
+    for subject in truth.labelled:
+        drawn, true = kelp.read_mask(made[subject.name]), truth.read_mask(subject)
+        assert (made[subject.name].split, made[subject.name].group) == (
+            subject.split, subject.group,
+        )  # fmt: skip
+        if subject.split == "test":
+            np.testing.assert_array_equal(drawn, true)
+        elif (true == 1).any():
+            with_kelp += 1
+            assert (drawn != true).any()  # nobody's hand is that steady
+    assert with_kelp > 3
+    assert {one.name for one in kelp.unlabelled} == {one.name for one in truth.unlabelled} != set()
+
+
+def test_the_consensus_is_made_of_the_export_alone(outlined, tmp_path):
+    """What a project owner would get from the two files and the images is what is trained on."""
+    folder = outlined[0].folder
+    again = consensus(
+        folder / "outlines" / "classifications.csv",
+        subjects=folder / "outlines" / "subjects.csv",
+        images=folder / "truth" / "kelp" / "images",
+        out=tmp_path / "again",
+    )
+    with (again.path / "subjects.csv").open(encoding="utf-8", newline="") as file:
+        names = {row["file"].split(".")[0]: row["name"] for row in csv.DictReader(file)}
+    kelp, masks = outlined[0].dataset("kelp"), {one.name: one for one in again.labelled}
+    for subject in kelp.in_split("train"):
+        mine = again.read_mask(masks[names[subject.name]])
+        np.testing.assert_array_equal(kelp.read_mask(subject), mine)
+
+
+def test_the_section_counts_what_was_drawn_and_says_who_is_scored_against_whom(outlined):
+    here, section = outlined
+    text, gallery, curve = section.blocks
+    said = " ".join(text.paragraphs)
+    with (here.folder / "consensus" / "kelp" / "subjects.csv").open(encoding="utf-8") as file:
+        marks = sum(int(row["marks"]) for row in csv.DictReader(file))
+    assert f"drew {marks} outlines" in said
+    assert "against the truth, not against the volunteers" in said
+    assert [strip.title.split(":")[0] for strip in gallery.strips] == ["Easy", "Typical", "Hard"]
+    assert all(len(strip.tiles) == 4 for strip in gallery.strips)
+    assert "<svg" in curve.svg
+    assert here.facts[0][0] in said
 
 
 @pytest.mark.slow
@@ -121,7 +185,9 @@ def test_a_stopped_demo_goes_on_where_it_was(tmp_path, monkeypatch):
     note = (tmp_path / "out" / "demo.toml").read_text()
     assert stages[0][0] in note
     made = []
-    monkeypatch.setattr(room.domains, "generate", lambda *_, **__: made.append(1))
+    monkeypatch.setattr(room.outlines, "simulate", lambda *_, **__: made.append(1) or [])
+    monkeypatch.setattr(room.domains, "generate", lambda *_, **__: made.append(2))
+    monkeypatch.setattr(room.outlines, "_strips", lambda *_: [])
     monkeypatch.setattr(room, "STAGES", stages[:1])
     assert demo(tmp_path / "out", quick=True).is_file()
     assert made == []

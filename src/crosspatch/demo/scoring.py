@@ -52,8 +52,8 @@ def in_words(scores: Scores) -> list[str]:
     iou = scores.summary["iou"]
     said = [
         f"{iou.subjects} subjects with kelp, of {iou.groups} scenes that no network and no "
-        f"baseline was trained on, were scored whole. The network reaches a mean IoU of "
-        f"{_between(iou)}."
+        f"baseline was trained on, were scored whole, against the true masks. The network reaches "
+        f"a mean IoU of {_between(iou)}."
     ]
     others = {_called(method.method): method.summary["iou"] for method in scores.methods[1:]}
     if others:
