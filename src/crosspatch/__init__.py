@@ -21,6 +21,8 @@ _HOMES = {
     "consensus": "crosspatch.workflows.consensus",
     "import_coco_stuff": "crosspatch.workflows.import_coco_stuff",
     "prepare": "crosspatch.workflows.prepare",
+    "Study": "crosspatch.studies.folder",
+    "study": "crosspatch.workflows.study",
     "train": "crosspatch.workflows.train",
     "resume": "crosspatch.workflows.train",
     "evaluate": "crosspatch.workflows.evaluate",
@@ -37,6 +39,7 @@ __all__ = [
     "Model",
     "Predictions",
     "Run",
+    "Study",
     "__version__",
     "consensus",
     "evaluate",
@@ -46,6 +49,7 @@ __all__ = [
     "predict",
     "prepare",
     "resume",
+    "study",
     "train",
 ]
 
@@ -57,6 +61,7 @@ if TYPE_CHECKING:
     from crosspatch.models.generator import Generator
     from crosspatch.models.losses import focal_tversky_loss
     from crosspatch.models.storage import Model
+    from crosspatch.studies.folder import Study
     from crosspatch.training.run import Run
     from crosspatch.workflows.consensus import consensus
     from crosspatch.workflows.evaluate import evaluate
@@ -64,6 +69,7 @@ if TYPE_CHECKING:
     from crosspatch.workflows.info import info
     from crosspatch.workflows.predict import Predictions, predict
     from crosspatch.workflows.prepare import prepare
+    from crosspatch.workflows.study import study
     from crosspatch.workflows.train import resume, train
 
 

@@ -5,21 +5,23 @@ A TOML file given by ``--config`` holds any of them, in the tables named here; f
 
 import difflib
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from crosspatch.errors import SettingsError
 from crosspatch.files import PathLike, read_plain_toml
 
+_Model = TypeVar("_Model", bound=BaseModel)
 
-class _Table(BaseModel):
-    """A table of the TOML file."""
+
+class Table(BaseModel):
+    """A table of a TOML file: what is not in the schema is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class NetworkSettings(_Table):
+class NetworkSettings(Table):
     """The two networks."""
 
     width: int = Field(64, ge=1, description="Features of the generator's first block.")
@@ -35,7 +37,7 @@ class NetworkSettings(_Table):
     )
 
 
-class LossSettings(_Table):
+class LossSettings(Table):
     """What the networks are asked to minimise."""
 
     fn_weight: float = Field(0.7, ge=0, description="Weight of false negatives (Tversky).")
@@ -47,7 +49,7 @@ class LossSettings(_Table):
     )
 
 
-class TrainingSettings(_Table):
+class TrainingSettings(Table):
     """How long, on what, how fast."""
 
     epochs: int | None = Field(50, ge=1, description="Passes over the training samples.")
@@ -107,7 +109,7 @@ class TrainingSettings(_Table):
         return self
 
 
-class TransferSettings(_Table):
+class TransferSettings(Table):
     """What a warm start takes from its source model (``--from``)."""
 
     stem: Literal["auto", "skip", "copy", "mean"] = Field(
@@ -129,7 +131,7 @@ class TransferSettings(_Table):
     )
 
 
-class Settings(_Table):
+class Settings(Table):
     """All of them."""
 
     network: NetworkSettings = Field(default_factory=NetworkSettings)
@@ -157,7 +159,7 @@ def load_settings(
     """
     table = read_plain_toml(config) if config is not None else {}
     where = f"{config}: " if config is not None else ""
-    _refuse_unknown(table, where)
+    _refuse_unknown(table, Settings, where)
     merged = merge(table, overrides or {})
     return parse_settings(merged, where)
 
@@ -178,19 +180,30 @@ def merge(table: Mapping[str, Any], overrides: Mapping[str, Mapping[str, Any]]) 
 
 def parse_settings(table: Mapping[str, Any], where: str = "") -> Settings:
     """Check a nested mapping against the schema; ``where`` opens the error message."""
-    _refuse_unknown(table, where)
+    return parse_table(Settings, table, where)
+
+
+def parse_table(model: type[_Model], table: Mapping[str, Any], where: str = "") -> _Model:
+    """Check a nested mapping against a model of tables; ``where`` opens the error message.
+
+    Raises
+    ------
+    SettingsError
+        An unknown key (with a suggestion), a value out of range, a contradiction.
+    """
+    _refuse_unknown(table, model, where)
     try:
-        return Settings.model_validate(table)
+        return model.model_validate(table)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg'].lower()}"
+            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg'].lower()}".lstrip(": ")
             for item in error.errors()
         )
         raise SettingsError(where + problems) from None
 
 
-def _refuse_unknown(table: Mapping[str, Any], where: str) -> None:
-    unknown = list(_unknown_keys(table, Settings, ""))
+def _refuse_unknown(table: Mapping[str, Any], model: type[BaseModel], where: str) -> None:
+    unknown = list(_unknown_keys(table, model, ""))
     if unknown:
         raise SettingsError(where + "; ".join(unknown))
 
@@ -204,12 +217,29 @@ def _unknown_keys(table: Mapping[str, Any], model: type[BaseModel], path: str) -
             hint = f", did you mean {path}{near[0]}?" if near else ""
             yield f"unknown setting {path}{key}{hint}"
             continue
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            if isinstance(value, Mapping):
-                yield from _unknown_keys(value, inner, f"{path}{key}.")
+        inner, named = _inner_model(field.annotation)
+        if inner is None:
+            continue
+        if not isinstance(value, Mapping):
+            below = f"[{path}{key}.NAME]" if named else f"[{path}{key}]"
+            yield f"{path}{key} is a table: write {below} and its settings below"
+        elif not named:
+            yield from _unknown_keys(value, inner, f"{path}{key}.")
+        for name, one in value.items() if named and isinstance(value, Mapping) else ():
+            if isinstance(one, Mapping):
+                yield from _unknown_keys(one, inner, f"{path}{key}.{name}.")
             else:
-                yield f"{path}{key} is a table: write [{key}] and its settings below"
+                yield f"{path}{key}.{name} is a table: write [{path}{key}.{name}]"
+
+
+def _inner_model(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
+    """Find the model of a field that is a table, and whether there are several, by name."""
+    if get_origin(annotation) is dict:
+        return _inner_model(get_args(annotation)[1])[0], True
+    for one in (annotation, *get_args(annotation)):
+        if isinstance(one, type) and issubclass(one, BaseModel):
+            return one, False
+    return None, False
 
 
 def schema_fields() -> Iterator[tuple[str, str, Any, str]]:

@@ -274,6 +274,15 @@ def inside(folder: PathLike, name: str) -> Path:
     return folder / clean
 
 
+def relative_place(path: PathLike, folder: PathLike) -> str:
+    """Name a place from inside a folder of ours, with "/", so that both can move together."""
+    path, folder = Path(path).absolute(), Path(folder).absolute()
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:  # another drive
+        return path.as_posix()
+
+
 @contextmanager
 def locked(folder: PathLike, doing: str) -> Iterator[None]:
     """Hold a folder for one process; a second one is told who holds it. A dead holder does not."""

@@ -103,6 +103,40 @@ def set_aside(groups: Iterable[str], share: float = 0.15, seed: int = 0) -> set[
     return {group for place, group in enumerate(order) if due[place + 1] > due[place]}
 
 
+def grouped_folds(groups: Sequence[str], folds: int, seed: int = 0) -> dict[str, int]:
+    """Divide groups into folds of nearly as many subjects each.
+
+    Parameters
+    ----------
+    groups : the group of each subject
+    folds : at least 2
+    seed : another seed, another division
+
+    Returns
+    -------
+    dict of group -> fold, from 0: the largest group first, each into the fold that has the fewest
+    subjects so far (of equals the first); groups of one size in their seeded order
+
+    Raises
+    ------
+    SettingsError
+        There are fewer groups than folds.
+    """
+    sizes = Counter(groups)
+    if not 2 <= folds <= len(sizes):
+        raise SettingsError(
+            f"{len(sizes)} group{'s' * (len(sizes) != 1)} of labelled subjects cannot be divided "
+            f"into {folds} folds"
+        )
+    held = [0] * folds
+    placed = {}
+    order = _seeded_order(sizes, "folds", seed)
+    for group in sorted(order, key=lambda group: -sizes[group]):
+        placed[group] = fold = min(range(folds), key=lambda fold: (held[fold], fold))
+        held[fold] += sizes[group]
+    return placed
+
+
 def check_leak(train: Iterable[Listed], test: Iterable[Listed]) -> None:
     """Refuse test subjects that share a group or content with training.
 

@@ -17,6 +17,7 @@ _COMMANDS = {
     "train": ("crosspatch.cli.training:train", "Crops -> a model."),
     "evaluate": ("crosspatch.cli.scoring:evaluate", "Score a model on whole subjects."),
     "predict": ("crosspatch.cli.scoring:predict", "Images -> masks."),
+    "study": ("crosspatch.cli.studies:study", "How many labels does a good start save?"),
     "info": ("crosspatch.cli.data:info", "Say what a folder or file is."),
 }
 

@@ -165,8 +165,8 @@ class PackWriter:
         self._images.close()
         self._masks.close()
         mean, std = self._moments.result()
-        crops = _write_table(self._folder / "crops.csv", CROP_COLUMNS, self._crops)
-        subjects = _write_table(self._folder / "subjects.csv", SUBJECT_COLUMNS, self._subjects)
+        crops = write_table(self._folder / "crops.csv", CROP_COLUMNS, self._crops)
+        subjects = write_table(self._folder / "subjects.csv", SUBJECT_COLUMNS, self._subjects)
         table = {
             "recipe": self._recipe.as_table(),
             "channels": list(channels),
@@ -210,7 +210,7 @@ def pad(
     )
 
 
-def _write_table(path: Path, columns: Iterable[str], rows: Iterable[Sequence[object]]) -> str:
+def write_table(path: Path, columns: Iterable[str], rows: Iterable[Sequence[object]]) -> str:
     """Write a CSV table and return the SHA-256 of its bytes."""
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")

@@ -1,6 +1,7 @@
 """What a target must be harder than: a random forest that sees one pixel at a time."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,12 @@ _AT_ONCE = 2**18  # pixels classified together: bounds memory
 
 
 def fit_forest(
-    dataset: Dataset, subjects: Sequence[Subject], *, seed: int = 0, progress: Progress = silent
+    dataset: Dataset,
+    subjects: Sequence[Subject],
+    *,
+    seed: int = 0,
+    threads: int = -1,
+    progress: Progress = silent,
 ) -> Method:
     """Fit a random forest (Breiman 2001) on pixel values.
 
@@ -38,6 +44,8 @@ def fit_forest(
         Training subjects, with masks; those that cannot be read are left out.
     seed : int
         Of the drawn pixels and the trees.
+    threads : int
+        That grow it and classify; -1: one a core. The result does not depend on it.
     progress : Progress
 
     Returns
@@ -57,7 +65,7 @@ def fit_forest(
         raise MissingExtraError("the random forest", "baselines") from None
     values, kinds, weights = _draw(dataset, subjects, seed, progress)
     forest = RandomForestClassifier(
-        TREES, min_samples_leaf=_LEAF, oob_score=True, n_jobs=-1, random_state=seed
+        TREES, min_samples_leaf=_LEAF, oob_score=True, n_jobs=threads, random_state=seed
     )
     forest.fit(values, kinds)
     unseen = np.nan_to_num(forest.oob_decision_function_[:, 1], nan=0.5)
@@ -82,6 +90,12 @@ def fit_forest(
         f"subject{'s' * (len(subjects) != 1)}"
     )
     return Method("random forest", says, predict)
+
+
+def require_forest() -> None:
+    """Raise ``MissingExtraError`` where scikit-learn is not installed, without loading it."""
+    if find_spec("sklearn") is None:
+        raise MissingExtraError("the random forest", "baselines")
 
 
 def _threshold(probability: NDArray[Any], kinds: NDArray[Any], weights: NDArray[Any]) -> float:

@@ -151,6 +151,22 @@ def score_methods(
     InputError
         No subject could be scored.
     """
+    rows, skipped = score_rows(dataset, subjects, methods, progress=progress)
+    scores = (
+        MethodScores(method.name, method.says, kept, summarise(kept, seed=seed))
+        for method, kept in zip(methods, rows, strict=True)
+    )
+    return tuple(scores), skipped
+
+
+def score_rows(
+    dataset: Dataset,
+    subjects: Sequence[Subject],
+    methods: Sequence[Method],
+    *,
+    progress: Progress = silent,
+) -> tuple[tuple[tuple[SubjectScore, ...], ...], tuple[Skipped, ...]]:
+    """Score as `score_methods` does, without summing up: rows of each method, and the skipped."""
     rows: list[list[SubjectScore]] = [[] for _ in methods]
     skipped: list[Skipped] = []
     for done, subject in enumerate(subjects, 1):
@@ -163,11 +179,7 @@ def score_methods(
     if subjects and len(skipped) == len(subjects):
         name, why = skipped[0]
         raise InputError(f"{dataset.path}: no subject could be scored (first {name}: {why})")
-    scores = (
-        MethodScores(method.name, method.says, tuple(kept), summarise(kept, seed=seed))
-        for method, kept in zip(methods, rows, strict=True)
-    )
-    return tuple(scores), tuple(skipped)
+    return tuple(map(tuple, rows)), tuple(skipped)
 
 
 def _score(dataset: Dataset, subject: Subject, methods: Sequence[Method]) -> list[SubjectScore]:

@@ -1,7 +1,6 @@
 """``crosspatch train``: crops in, a run with its model out; and the same run taken up again."""
 
 import logging
-import os
 import platform
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -13,7 +12,14 @@ import torch
 
 from crosspatch.config import Settings, load_settings, merge, parse_settings
 from crosspatch.crops import Crops
-from crosspatch.files import PathLike, locked, new_folder, refuse_existing, refuse_inputs_inside
+from crosspatch.files import (
+    PathLike,
+    locked,
+    new_folder,
+    refuse_existing,
+    refuse_inputs_inside,
+    relative_place,
+)
 from crosspatch.models.runtime import choose_device, choose_precision, keep_freed_memory
 from crosspatch.models.storage import Model
 from crosspatch.models.transfer import WarmStart, adopt_architecture
@@ -199,7 +205,7 @@ def _run_table(
     threads = max(1, free // devices) if device.type == "cpu" else free
     table: dict[str, Any] = {
         "settings": settings.model_dump(exclude_none=True),
-        "crops": _relative(crops.path, out),
+        "crops": relative_place(crops.path, out),
         "crops_fingerprint": crops.fingerprint,
         "device": device.type,
         "devices": devices,
@@ -215,7 +221,7 @@ def _run_table(
     }
     if source is not None:
         table["source"] = {
-            "path": _relative(source.path, out),
+            "path": relative_place(source.path, out),
             "name": source.name,
             "fingerprint": source.fingerprint,
         }
@@ -241,14 +247,6 @@ def _told(crops: Crops, *keys: str) -> str:
     """Say in one line, for the model card, what the data sets say of themselves."""
     told = [", ".join(source[key] for key in keys if key in source) for source in crops.sources]
     return "; ".join(dict.fromkeys(text for text in told if text))
-
-
-def _relative(path: Path, out: Path) -> str:
-    """Name a folder from inside the run folder, so that both can move together."""
-    try:
-        return Path(os.path.relpath(path.absolute(), out.absolute())).as_posix()
-    except ValueError:  # another drive
-        return path.absolute().as_posix()
 
 
 def _go(run: Run, progress: Progress, work: Work | None = None) -> Run:

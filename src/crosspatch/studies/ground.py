@@ -1,0 +1,206 @@
+"""What the runs of a study stand on: crops packed once, folds, sources that share no image."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from crosspatch.crops import Crops, pack
+from crosspatch.crops.folds import refold
+from crosspatch.dataset import Dataset
+from crosspatch.errors import CrosspatchError, InputError, LeakError
+from crosspatch.files import PathLike
+from crosspatch.models.storage import Model
+from crosspatch.progress import Progress, silent
+from crosspatch.splits import grouped_folds, nested_fraction
+from crosspatch.studies.plan import SourceTable, StudyTable, place, run_settings
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The target's crops, one pack a fold, and the sources.
+
+    Attributes
+    ----------
+    name : of the target
+    dataset : of the target
+    folds : crops whose test split is the fold; a single one where the target's own split is used
+    sources : crops to pretrain on, or a model, by name
+    fractions : those of the plan that differ from one another on this target
+    said : what a reader of the results must know
+    """
+
+    name: str
+    dataset: Dataset
+    folds: tuple[Crops, ...]
+    sources: Mapping[str, Crops | Model]
+    fractions: tuple[float, ...]
+    said: tuple[str, ...]
+
+
+def lay_ground(
+    plan: StudyTable, plan_path: PathLike, study: Path, *, progress: Progress = silent
+) -> Ground:
+    """Pack what is not packed yet, divide the target into folds, look for leaks.
+
+    Raises
+    ------
+    LeakError
+        A source and the target share an image, or two folds do.
+    InputError, SettingsError
+        A data set or model is not what it should be; the message says which.
+    """
+    told = plan.target
+    dataset = _opened(place(plan_path, told.dataset), told.foreground, "target")
+    name = told.name or dataset.name
+    folds, said = _target_crops(plan, dataset, study / "crops", progress)
+    sources = {
+        source: _source(source, one, plan_path, study / "crops", progress)
+        for source, one in plan.sources.items()
+    }
+    for source, one in sources.items():
+        _refuse_shared(source, one, folds[0])
+        if isinstance(one, Model):
+            _refuse_other_network(source, one, plan)
+            said.append(
+                f"{source} is one checkpoint: what is found of it holds for this model, not for "
+                "models trained on such images"
+            )
+    fractions, dropped = distinct_fractions(folds, plan.fractions, plan.seeds)
+    if dropped:
+        left = ", ".join(f"{fraction:g}" for fraction in dropped)
+        said.append(f"left out, as they come to the subjects of a larger fraction: {left}")
+    if len(plan.seeds) == 1:
+        said.append("one seed: intervals do not show how much a repetition would differ")
+    return Ground(name, dataset, folds, sources, fractions, (*said, *folds[0].said))
+
+
+def distinct_fractions(
+    folds: Sequence[Crops], fractions: Sequence[float], seeds: Sequence[int]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Part fractions into those to run, and those that come to the same as a larger one.
+
+    Parameters
+    ----------
+    folds : sequence of Crops
+    fractions : sequence of float
+        Rising.
+    seeds : sequence of int
+    """
+    sizes: dict[float, list[int]] = {fraction: [] for fraction in fractions}
+    for crops in folds:
+        groups = crops.subjects["group"][crops.subjects["split"] == "train"].tolist()
+        for seed in seeds:
+            for fraction in fractions:
+                sizes[fraction].append(len(nested_fraction(groups, fraction, seed)))
+    dropped = {
+        smaller
+        for smaller, larger in pairwise(fractions)
+        if any(a == b for a, b in zip(sizes[smaller], sizes[larger], strict=True))
+    }
+    return tuple(f for f in fractions if f not in dropped), tuple(sorted(dropped))
+
+
+def _opened(path: Path, foreground: str | None, what: str) -> Dataset:
+    try:
+        return Dataset.open(path, foreground=foreground)
+    except CrosspatchError as error:
+        text = str(error).replace("--foreground NAME", 'foreground = "NAME"')
+        raise type(error)(f"{what}: {text}") from None
+
+
+def _target_crops(
+    plan: StudyTable, dataset: Dataset, folder: Path, progress: Progress
+) -> tuple[tuple[Crops, ...], list[str]]:
+    if not plan.folds:
+        crops = pack([dataset], plan.target.made, folder / "target", overwrite=True,
+                     progress=progress)  # fmt: skip
+        if not len(crops.in_split("test")):
+            raise InputError(
+                f"{dataset.path}: has no labelled subject in the split test: name some in "
+                "splits.csv, or give folds = 5 for cross-validation"
+            )
+        return (crops,), []
+    crops = pack([_all_in_training(dataset, plan.target.subjects)], plan.target.made,
+                 folder / "target", overwrite=True, progress=progress)  # fmt: skip
+    fold_of = grouped_folds(crops.subjects["group"].tolist(), plan.folds)
+    groups = dict(zip(crops.subjects["subject"], crops.subjects["group"], strict=True))
+    folds = []
+    for fold in range(plan.folds):
+        splits = {
+            name: "test" if fold_of[group] == fold else "train" for name, group in groups.items()
+        }
+        folds.append(refold(crops, splits, folder / f"target-fold-{fold}"))
+    which = "of the training split " if plan.target.subjects == "train" else ""
+    said = f"{plan.folds}-fold cross-validation over {len(fold_of)} groups {which}of the target"
+    return tuple(folds), [said]
+
+
+def _all_in_training(dataset: Dataset, which: str) -> Dataset:
+    """Take the labelled subjects into one split, to be packed together and divided later."""
+    wanted = ("train", "val", "test") if which == "all" else ("train",)
+    return replace(
+        dataset,
+        subjects=tuple(
+            replace(subject, split="train" if subject.split in wanted else None)
+            for subject in dataset.subjects
+        ),
+        said=tuple(said for said in dataset.said if "were chosen for training" not in said),
+    )
+
+
+def _source(
+    name: str, told: SourceTable, plan_path: PathLike, folder: Path, progress: Progress
+) -> Crops | Model:
+    what = f"sources.{name}"
+    if told.model is not None:
+        try:
+            return Model.open(place(plan_path, told.model))
+        except InputError as error:
+            raise InputError(f"{what}: {error}") from None
+    datasets = [
+        _opened(place(plan_path, one), told.foreground, what) for one in told.datasets or ()
+    ]
+    try:
+        return pack(
+            datasets, told.made, folder / f"source-{name}", overwrite=True, progress=progress
+        )
+    except CrosspatchError as error:
+        raise type(error)(f"{what}: {error}") from None
+
+
+def _refuse_shared(name: str, source: Crops | Model, target: Crops) -> None:
+    """Refuse a source that has seen images of the target, found by content."""
+    if isinstance(source, Model):
+        seen = dict.fromkeys(source.facts.seen, "one of its training images")
+    else:
+        trained = np.isin(source.subjects["split"], ("train", "val"))
+        seen = dict(
+            zip(source.subjects["content"][trained], source.subjects["subject"][trained],
+                strict=True)
+        )  # fmt: skip
+    shared = [name for name, content in target.contents.items() if content in seen]
+    if shared:
+        first = shared[0]
+        raise LeakError(
+            f"the source {name} and the target share {len(shared)} images (first: {first!r} of the "
+            f"target is {seen[target.contents[first]]!r} of the source): its labels would be spent "
+            "unseen, and tested on. Take them out of one of the two"
+        )
+
+
+def _refuse_other_network(name: str, source: Model, plan: StudyTable) -> None:
+    """Refuse a source of another architecture: scratch must have the same, to compare with."""
+    ours, theirs = run_settings(plan, seed=0).network, source.facts.network
+    keys = ["width", "depth"]
+    if source.has_discriminator:
+        keys += ["discriminator_width", "discriminator_layers"]
+    for key in keys:
+        if getattr(ours, key) != getattr(theirs, key):
+            raise InputError(
+                f"sources.{name}: its {key} is {getattr(theirs, key)}, the study's "
+                f"{getattr(ours, key)}: set settings.network.{key} = {getattr(theirs, key)}, so "
+                "that what starts from it compares with from scratch"
+            )

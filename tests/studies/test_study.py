@@ -1,0 +1,268 @@
+"""A whole study: every run once, tables that never change, and what is wrong said of its run."""
+
+import shutil
+from collections import Counter
+
+import pytest
+
+from crosspatch.errors import CrosspatchError, LeakError
+from crosspatch.files import locked, read_toml
+from crosspatch.models.storage import Model
+from crosspatch.studies.folder import Study
+from crosspatch.studies.tables import (
+    LEARNING_COLUMNS,
+    RESULT_COLUMNS,
+    TEST_LOG_COLUMNS,
+    TIME_COLUMNS,
+    read_table,
+)
+from crosspatch.training.run import Run
+from crosspatch.workflows import study_job
+from crosspatch.workflows.study import study
+from small_study import lay_out, squares, write_plan
+
+
+def rows_of(made):
+    return read_table(made.results, RESULT_COLUMNS)
+
+
+def files_of(folder):
+    return {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("*")}
+
+
+class TestAFinishedStudy:
+    def test_scores_every_arm_fraction_seed_and_subject(self, done):
+        made, _ = done
+        found = Counter(
+            (row["arm"], row["kind"], row["source"], row["fraction"], row["seed"], row["weights"])
+            for row in rows_of(made)
+        )
+        both = ("averaged", "plain")
+        assert found == {
+            (arm, kind, source, fraction, seed, weights): 4
+            for arm, kind, source, written in (
+                ("scratch", "scratch", "", both),
+                ("colour", "transfer", "colour", both),
+                ("threshold", "baseline", "", ("none",)),
+            )
+            for fraction in ("0.5", "1")
+            for seed in ("0", "1")
+            for weights in written
+        }
+        assert made.failed == {}
+        assert {row["target"] for row in rows_of(made)} == {"grey"}
+
+    def test_counts_the_labels_spent(self, done):
+        assert {(row["fraction"], row["labels"]) for row in rows_of(done[0])} == {
+            ("0.5", "6"), ("1", "12"),
+        }  # fmt: skip
+
+    def test_gives_all_models_of_a_seed_the_same_nested_subjects(self, done):
+        made, _ = done
+        spent = {}
+        for row in rows_of(made):
+            if row["weights"] == "averaged":
+                contents = Model.open(made.run_folder(row["run"]) / "model").facts.contents
+                spent.setdefault((row["seed"], row["fraction"]), set()).add(contents)
+        assert all(len(sets) == 1 for sets in spent.values())
+        chosen = {key: next(iter(sets)) for key, sets in spent.items()}
+        for seed in "01":
+            assert chosen[seed, "0.5"] < chosen[seed, "1"]
+        assert chosen["0", "0.5"] != chosen["1", "0.5"]
+
+    def test_trains_a_source_for_each_seed_and_skips_every_stem(self, done):
+        made, _ = done
+        names = read_toml(made.path / "study.toml")["runs"]
+        sources = [name for name in names if name.startswith("source-")]
+        assert len(sources) == 2
+        warm = [Run.open(made.run_folder(name)) for name in names if name.startswith("colour-")]
+        assert {run.transfer.stem for run in warm} == {"skip"}
+        assert {run.table["source"]["name"].split("/")[0] for run in warm} == set(sources)
+
+    def test_gives_every_run_the_same_steps(self, done):
+        made, _ = done
+        for name in read_toml(made.path / "study.toml")["runs"]:
+            if not name.startswith("threshold"):
+                assert Run.open(made.run_folder(name)).metrics()[-1]["step"] == 3
+
+    def test_keeps_learning_curves_times_and_a_log_of_openings(self, done):
+        made, _ = done
+        learning = read_table(made.path / "learning.csv", LEARNING_COLUMNS)
+        assert {row["step"] for row in learning} == {"3"}
+        whole = [row for row in learning if row["fraction"] == "1"]  # half are too few to validate
+        assert whole
+        assert all(row["averaged_iou"] and row["plain_loss"] for row in whole)
+        runs = {row["run"] for row in rows_of(made)}
+        log = read_table(made.path / "test_log.csv", TEST_LOG_COLUMNS)
+        assert sorted(row["run"] for row in log) == sorted(runs)
+        assert {row["subjects"] for row in log} == {"4"}
+        times = read_table(made.path / "times.csv", TIME_COLUMNS)
+        assert {row["run"] for row in times} > runs
+
+    def test_opens_as_a_study(self, done):
+        made, _ = done
+        assert Study.open(made).results == made.results
+        with pytest.raises(CrosspatchError, match="is not a study folder"):
+            Study.open(made.path / "runs")
+
+
+def test_done_again_nothing_is_done_and_no_byte_changes(done):
+    made, folder = done
+    before, files = made.results.read_bytes(), files_of(made.path)
+    again = study(folder / "study.toml", out=made)
+    assert again.results.read_bytes() == before
+    assert files_of(made.path) == files
+
+
+def test_runs_that_are_gone_are_done_again_to_the_byte(done, tmp_path):
+    made, folder = done
+    shutil.copytree(folder, tmp_path / "data")
+    copy = tmp_path / "data" / "out"
+    for name in list(read_toml(copy / "study.toml")["runs"])[::3]:
+        shutil.rmtree(copy / "runs" / name)
+    again = study(tmp_path / "data" / "study.toml", out=copy)
+    assert again.results.read_bytes() == made.results.read_bytes()
+    assert (copy / "learning.csv").read_bytes() == (made.path / "learning.csv").read_bytes()
+    assert len(read_table(copy / "test_log.csv", TEST_LOG_COLUMNS)) > len(
+        read_table(made.path / "test_log.csv", TEST_LOG_COLUMNS)
+    )
+
+
+def test_a_longer_plan_adds_runs_to_those_that_are_there(done, tmp_path):
+    _, folder = done
+    shutil.copytree(folder, tmp_path / "data")
+    before = files_of(tmp_path / "data" / "out")
+    again = study(
+        write_plan(tmp_path / "data", seeds=[0, 1, 2], fractions=[0.5]), out=tmp_path / "data/out"
+    )
+    after = files_of(again.path)
+    assert before.items() <= after.items()
+    added = {
+        path.relative_to(again.path / "runs").parts[0] for path in after.keys() - before.keys()
+    }
+    assert all("-s2-" in name for name in added)
+    assert {row["fraction"] for row in rows_of(again)} == {"0.5"}
+
+
+def test_folds_score_every_subject_of_the_target_once_a_seed(data):
+    made = study(
+        write_plan(data, folds=4, seeds=[0], fractions=[1.0], sources=None), out=data / "out"
+    )
+    rows = [row for row in rows_of(made) if row["weights"] == "averaged"]
+    assert sorted(row["subject"] for row in rows) == [f"s{number:02d}" for number in range(16)]
+    folds = {}
+    for row in rows:
+        folds.setdefault(row["group"], set()).add(row["fold"])
+    assert all(len(found) == 1 for found in folds.values())
+    assert {row["labels"] for row in rows} == {"12"}
+    shared = {(data / f"out/crops/{name}/images.npy").stat().st_ino
+              for name in ("target", "target-fold-0", "target-fold-3")}  # fmt: skip
+    assert len(shared) == 1
+
+
+def test_a_failing_run_is_listed_and_stops_no_other(data, monkeypatch):
+    real = study_job.train
+
+    def train(crops, *, out, **more):
+        if out.name.startswith("scratch-50-s0") or out.name.startswith("source-colour-s1"):
+            raise OSError(28, "No space left on device")
+        return real(crops, out=out, **more)
+
+    monkeypatch.setattr(study_job, "train", train)
+    made = study(write_plan(data), out=data / "out")
+    failed = {name.rsplit("-", 1)[0]: why for name, why in made.failed.items()}
+    assert set(failed) == {
+        "scratch-50-s0-f0", "source-colour-s1", "colour-50-s1-f0", "colour-100-s1-f0",
+    }  # fmt: skip
+    assert "No space left" in failed["scratch-50-s0-f0"]
+    assert "starts from failed" in failed["colour-50-s1-f0"]
+    assert len({row["run"] for row in rows_of(made)}) == 12 - 3
+    monkeypatch.undo()
+    again = study(data / "study.toml", out=made)
+    assert again.failed == {}
+    assert len({row["run"] for row in rows_of(again)}) == 12
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [("scores.csv", "scores.csv: was changed"), ("run.toml", "its settings do not belong"),
+     ("job.toml", "does not belong to the folder's name")],
+)  # fmt: skip
+def test_a_run_that_was_changed_is_refused_by_name(done, tmp_path, name, what):
+    made, folder = done
+    shutil.copytree(folder, tmp_path / "data")
+    (run,) = (tmp_path / "data/out/runs").glob("scratch-100-s0-*")
+    text = (run / name).read_text()
+    old, new = ("s12", "s13") if name == "scores.csv" else ("batch = 4", "batch = 5")
+    assert old in text
+    (run / name).write_text(text.replace(old, new))
+    again = study(tmp_path / "data" / "study.toml", out=tmp_path / "data" / "out")
+    assert list(again.failed) == [run.name]
+    assert what in again.failed[run.name]
+    assert run.name not in {row["run"] for row in rows_of(again)}
+    assert len(rows_of(again)) == len(rows_of(made)) - 8
+
+
+def test_a_second_process_is_told(done):
+    made, folder = done
+    with (
+        locked(made.path, "doing a study"),
+        pytest.raises(CrosspatchError, match="another process"),
+    ):
+        study(folder / "study.toml", out=made)
+
+
+def test_a_source_that_shares_an_image_is_refused_before_training(data):
+    squares(data / "more", 6, 1)  # the same pixels as six of the target's
+    plan = write_plan(data, sources={"more": {"datasets": ["more"], "size": 32}})
+    with pytest.raises(LeakError, match="source more and the target share 6 images"):
+        study(plan, out=data / "out")
+    assert not any((data / "out/runs").iterdir())
+
+
+def test_a_source_model_that_has_seen_the_target_is_refused(done, tmp_path):
+    made, _ = done
+    data = lay_out(tmp_path / "data")
+    (run,) = made.path.glob("runs/scratch-100-s0-*")
+    plan = write_plan(data, sources={"seen": {"model": str(run / "model")}})
+    with pytest.raises(LeakError, match="source seen and the target share 12 images"):
+        study(plan, out=data / "out")
+
+
+def test_a_model_folder_is_one_checkpoint_for_all_seeds(done, tmp_path):
+    made, _ = done
+    data = lay_out(tmp_path / "data")
+    (run,) = made.path.glob("runs/source-colour-s1-*")
+    plan = write_plan(data, sources={"once": {"model": str(run / "model")}}, fractions=[1.0])
+    again = study(plan, out=data / "out")
+    assert {row["kind"] for row in rows_of(again) if row["source"] == "once"} == {"transfer"}
+    assert not list(again.path.glob("runs/source-*"))
+    assert any("one checkpoint" in said for said in again.table["said"])
+    warm = next(again.path.glob("runs/once-100-s0-*"))
+    first = next(made.path.glob("runs/colour-100-s1-*"))
+    assert Run.open(warm).table["source"]["fingerprint"] == Run.open(first).table["source"][
+        "fingerprint"
+    ]  # fmt: skip
+
+
+def test_a_model_of_another_architecture_is_refused(done, tmp_path):
+    made, _ = done
+    data = lay_out(tmp_path / "data")
+    (run,) = made.path.glob("runs/source-colour-s1-*")
+    network = {"width": 4, "depth": 3, "discriminator_width": 2, "discriminator_layers": 1}
+    plan = write_plan(
+        data,
+        sources={"once": {"model": str(run / "model")}},
+        settings={"network": network, "training": {"batch": 4}},
+    )
+    with pytest.raises(CrosspatchError, match=r"its width is 2, the study's 4: set settings\.net"):
+        study(plan, out=data / "out")
+
+
+@pytest.mark.slow
+def test_workers_change_no_byte(done, tmp_path):
+    made, _ = done
+    data = lay_out(tmp_path / "data")
+    again = study(write_plan(data), out=data / "out", workers=2)
+    assert again.failed == {}
+    assert again.results.read_bytes() == made.results.read_bytes()
