@@ -27,6 +27,7 @@ _HOMES = {
     "resume": "crosspatch.workflows.train",
     "evaluate": "crosspatch.workflows.evaluate",
     "predict": "crosspatch.workflows.predict",
+    "export": "crosspatch.workflows.export",
     "info": "crosspatch.workflows.info",
 }
 
@@ -43,6 +44,7 @@ __all__ = [
     "__version__",
     "consensus",
     "evaluate",
+    "export",
     "focal_tversky_loss",
     "import_coco_stuff",
     "info",
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
     from crosspatch.training.run import Run
     from crosspatch.workflows.consensus import consensus
     from crosspatch.workflows.evaluate import evaluate
+    from crosspatch.workflows.export import export
     from crosspatch.workflows.import_coco_stuff import import_coco_stuff
     from crosspatch.workflows.info import info
     from crosspatch.workflows.predict import Predictions, predict

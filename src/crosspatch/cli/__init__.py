@@ -18,6 +18,7 @@ _COMMANDS = {
     "evaluate": ("crosspatch.cli.scoring:evaluate", "Score a model on whole subjects."),
     "predict": ("crosspatch.cli.scoring:predict", "Images -> masks."),
     "study": ("crosspatch.cli.studies:study", "How many labels does a good start save?"),
+    "export": ("crosspatch.cli.export:export", "A model -> one file for other programs."),
     "info": ("crosspatch.cli.data:info", "Say what a folder or file is."),
 }
 
