@@ -341,3 +341,37 @@ def test_a_name_that_is_not_there_is_said(model, tmp_path):
     made = predict(model, tmp_path / "bay.png", out=tmp_path / "maps")
     with pytest.raises(InputError, match="no prediction called 'cape'"):
         made.mask_path("cape")
+
+
+def test_uncertainty_is_written_where_the_image_lies_and_changes_no_mask(model, tmp_path):
+    pixels = picture(21)
+    pixels[:, 3:6, 4] = 0
+    images.write_image(tmp_path / "scene.tif", pixels, georeference=PLACE)
+    save(tmp_path / "bay.png", picture(22))
+    inputs = [tmp_path / "scene.tif", tmp_path / "bay.png"]
+    made = predict(model, inputs, out=tmp_path / "maps", uncertainty=True)
+    plain = predict(model, inputs, out=tmp_path / "plain")
+    for name in ("scene", "bay"):
+        said = images.read_mask(made.mask_path(name))
+        assert np.array_equal(said, images.read_mask(plain.mask_path(name)))
+    scene = images.read_image(made.path / "uncertainty/scene.tif")
+    assert scene.georeference.transform == PLACE.transform
+    assert scene.pixels.dtype == np.float32
+    assert np.array_equal(np.isnan(scene.pixels[0]), said_holes(made, "scene"))
+    assert (scene.pixels[0][~said_holes(made, "scene")] < 0.02).all()  # it sees single pixels
+    assert images.read_image(made.path / "uncertainty/bay.tif").pixels.shape == (1, 20, 31)
+    assert not (plain.path / "uncertainty").exists()
+
+
+def said_holes(made, name):
+    return images.read_mask(made.mask_path(name)) == 255
+
+
+def test_onnx_draws_the_same_masks(model, tmp_path):
+    pytest.importorskip("onnxruntime")
+    save(tmp_path / "bay.png", picture(23))
+    made = predict(model, tmp_path / "bay.png", out=tmp_path / "maps", engine="onnx")
+    assert np.array_equal(images.read_mask(made.mask_path("bay")), truth(picture(23)))
+    assert (made.table["engine"], made.table["precision"]) == ("onnx", "fp32")
+    with pytest.raises(SettingsError, match="runs on the CPU"):
+        predict(model, tmp_path / "bay.png", out=tmp_path / "m", engine="onnx", device="cuda")

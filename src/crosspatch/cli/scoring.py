@@ -85,8 +85,10 @@ def predict(
     out: Path,
     bands: str | None = None,
     probabilities: bool = False,
+    uncertainty: bool = False,
     window: int | None = None,
     halo: int = 32,
+    engine: Literal["torch", "onnx"] = "torch",
     device: str | None = None,
     precision: Literal["auto", "fp32", "bf16"] = "auto",
     overwrite: bool = False,
@@ -107,10 +109,14 @@ def predict(
         Bands of the images in the order of the model's channels, from 1, such as 3,2,1,4.
     probabilities
         Also write the probability of each pixel, as TIFF.
+    uncertainty
+        Also write how unsure the model is of each pixel, as TIFF; takes eight times as long.
     window
         Side of the windows in pixels; by default 512, or the model's crops if they are larger.
     halo
         Pixels of context around what each window draws.
+    engine
+        torch, or onnx: ONNX Runtime on the CPU.
     device
         cpu, cuda or mps; by default the best there is.
     precision
@@ -127,8 +133,10 @@ def predict(
             out=out,
             bands=_numbers(bands),
             probabilities=probabilities,
+            uncertainty=uncertainty,
             window=window,
             halo=halo,
+            engine=engine,
             device=device,
             precision=precision,
             overwrite=overwrite,

@@ -73,7 +73,7 @@ def onnx_bytes(model: Model, network: Generator) -> bytes:
         )
     graph = _Graph()
     _lay(graph, network, weights, model.facts)
-    shape = ["batch", len(model.facts.channel_names), "height", "width"]
+    shape: list[str | int] = ["batch", len(model.facts.channel_names), "height", "width"]
     value = onnx.helper.make_tensor_value_info
     made = onnx.helper.make_model(
         onnx.helper.make_graph(

@@ -1,4 +1,4 @@
-"""Engines: what runs a model on windows. Each is `crosspatch.prediction.windows.Predict`.
+"""Engines: what runs a model on windows. Each is `crosspatch.prediction.stream.Engine`.
 
 ``torch`` runs on every device and in bfloat16; ``onnx`` runs the exported graph by ONNX Runtime,
 on the CPU, in float32.
@@ -17,7 +17,7 @@ from crosspatch.models.onnx_graph import INPUT, onnx_bytes
 from crosspatch.models.runtime import Precision, choose_device, choose_precision
 from crosspatch.models.storage import Model
 from crosspatch.prediction.scene import window_predictor
-from crosspatch.prediction.windows import Predict
+from crosspatch.prediction.stream import Engine
 
 EngineName = Literal["torch", "onnx"]
 
@@ -29,14 +29,14 @@ _CHECKED = ((1, 0, 0), (2, 3, -5), (3, -17, 40))  # windows, and rows and column
 
 
 @dataclass(frozen=True)
-class Engine:
+class LoadedEngine:
     """A model ready to work.
 
     predict : windows (B, C, h, w) of any dtype -> probability (B, h, w) float32; name : torch or
     onnx; device, precision : what it works on and in; multiple : the network's grid
     """
 
-    predict: Predict
+    predict: Engine
     name: EngineName
     device: str
     precision: str
@@ -49,7 +49,7 @@ def load_engine(
     *,
     device: str | None = None,
     precision: Precision = "auto",
-) -> Engine:
+) -> LoadedEngine:
     """Make a model ready to work.
 
     Parameters
@@ -73,16 +73,16 @@ def load_engine(
             raise SettingsError("--engine onnx computes in fp32, not in bf16")
         network = model.load_generator()
         predict = onnx_predictor(onnx_bytes(model, network))
-        return Engine(predict, "onnx", "cpu", "fp32", network.multiple)
+        return LoadedEngine(predict, "onnx", "cpu", "fp32", network.multiple)
     where = choose_device(device)
     arithmetic = choose_precision(precision, where)
     network = model.load_generator(where)
     predict = window_predictor(model, network, arithmetic)
-    return Engine(predict, "torch", where.type, arithmetic, network.multiple)
+    return LoadedEngine(predict, "torch", where.type, arithmetic, network.multiple)
 
 
-def onnx_predictor(graph: bytes) -> Predict:
-    """Make of an ONNX file what `crosspatch.prediction.windows.stitch` calls.
+def onnx_predictor(graph: bytes) -> Engine:
+    """Make of an ONNX file what `crosspatch.prediction.stream.draw` asks.
 
     It computes with as many threads as torch is allowed.
 

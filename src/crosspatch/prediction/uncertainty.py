@@ -16,7 +16,7 @@ from torch import nn
 
 from crosspatch.models.storage import Model
 from crosspatch.prediction.scene import predict_probability
-from crosspatch.prediction.windows import Predict
+from crosspatch.prediction.stream import Engine
 
 Map = NDArray[np.float32]
 
@@ -36,7 +36,7 @@ def unview(drawn: NDArray[Any], turns: int, mirrored: bool) -> NDArray[Any]:
     return turned[..., ::-1] if mirrored else turned
 
 
-def with_uncertainty(predict: Predict) -> Predict:
+def with_uncertainty(predict: Engine) -> Engine:
     """Make an engine that also says how unsure it is.
 
     Parameters

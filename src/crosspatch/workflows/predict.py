@@ -3,12 +3,11 @@
 import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from crosspatch.errors import InputError
 from crosspatch.files import (
@@ -21,13 +20,9 @@ from crosspatch.files import (
     write_toml,
 )
 from crosspatch.images.raster import Raster, open_raster
-from crosspatch.models.runtime import (
-    Precision,
-    choose_device,
-    choose_precision,
-    keep_freed_memory,
-)
+from crosspatch.models.runtime import Precision, keep_freed_memory
 from crosspatch.models.storage import Model
+from crosspatch.prediction.engines import EngineName, LoadedEngine, load_engine
 from crosspatch.prediction.folder import Journal, Predicted, Predictions, write_tables
 from crosspatch.prediction.inputs import Input, find_inputs
 from crosspatch.prediction.outputs import (
@@ -46,10 +41,10 @@ from crosspatch.prediction.scene import (
     check_units,
     choose_channels,
     lay_out,
-    window_predictor,
 )
 from crosspatch.prediction.spool import Spool
-from crosspatch.prediction.stream import Engine, Output, Reader, Window, draw, locally
+from crosspatch.prediction.stream import Output, Reader, Window, draw, locally
+from crosspatch.prediction.uncertainty import with_uncertainty
 from crosspatch.prediction.windows import Grid
 from crosspatch.progress import Progress, silent
 
@@ -66,18 +61,17 @@ class _Wish:
 
     bands: Sequence[int] | None
     probabilities: bool
+    uncertainty: bool
     window: int | None
     halo: int
 
 
 @dataclass(frozen=True)
 class _Drawer:
-    """What draws every image: a model, its engine, and the device that it runs on."""
+    """What draws every image."""
 
     model: Model
-    engine: Engine
-    multiple: int
-    device: torch.device
+    engine: LoadedEngine
 
 
 def predict(
@@ -87,8 +81,10 @@ def predict(
     out: PathLike,
     bands: Sequence[int] | None = None,
     probabilities: bool = False,
+    uncertainty: bool = False,
     window: int | None = None,
     halo: int = HALO,
+    engine: EngineName = "torch",
     device: str | None = None,
     precision: Precision = "auto",
     overwrite: bool = False,
@@ -107,8 +103,11 @@ def predict(
     bands : which channels of the images to show the model, numbered from 1 as in GDAL, in the
         model's order; by itself those of the model's names
     probabilities : also write ``probabilities/NAME.tif``
+    uncertainty : also write ``uncertainty/NAME.tif``: the standard deviation of the model's answers
+        to eight views of each window, in [0, 0.5]; takes eight times as long
     window : side of a window in pixels; by itself 512, or the model's crop size if that is larger
     halo : pixels of context around what each window draws
+    engine : torch, or onnx: ONNX Runtime on the CPU, in fp32 (extra ``onnx``)
     device : cpu, cuda or mps; by itself the best there is
     precision : fp32, bf16, or auto: bf16 where the device has it
     overwrite : replace a predictions folder that stands at ``out``
@@ -128,12 +127,9 @@ def predict(
     model = model if isinstance(model, Model) else Model.open(model)
     found = find_inputs(inputs)
     refuse_inputs_inside(out, model, *(one.path for one in found))
-    where = choose_device(device)
     keep_freed_memory()
-    arithmetic = choose_precision(precision, where)
-    wish = _Wish(bands, probabilities, window, halo)
-    network = model.load_generator(where)
-    drawer = _Drawer(model, window_predictor(model, network, arithmetic), network.multiple, where)
+    wish = _Wish(bands, probabilities, uncertainty, window, halo)
+    drawer = _Drawer(model, load_engine(model, engine, device=device, precision=precision))
     table = {
         "model": str(model.path),
         "model_fingerprint": model.fingerprint,
@@ -142,12 +138,11 @@ def predict(
         "bands": list(bands) if bands is not None else None,
         "window": lay_out(model.facts, 2**20, 2**20, window=window, halo=halo).shown[0],
         "halo": halo,
-        "device": where.type,
-        "precision": arithmetic,
+        "engine": drawer.engine.name,
+        "device": drawer.engine.device,
+        "precision": drawer.engine.precision,
     }
-    key = fingerprint_bytes(
-        to_json([table, probabilities, [_stamp(one) for one in found]]).encode()
-    )
+    key = fingerprint_bytes(to_json([table, asdict(wish), [_stamp(one) for one in found]]).encode())
     with resumed_folder(
         out, kind="predictions", key=key, doing="predicting", overwrite=overwrite
     ) as folder:
@@ -223,25 +218,27 @@ def _predict_one(
             facts.width,
             window=wish.window,
             halo=wish.halo,
-            multiple=drawer.multiple,
+            multiple=drawer.engine.multiple,
         )
         read, shown = shown_channels(model.channel_names, channels, facts, names)
         nodata = facts.georeference.nodata if facts.georeference else None
-        reader = Reader(_Bands(raster, read), layout, model, nodata)
+        layers = 2 if wish.uncertainty else 1
+        reader = Reader(_Bands(raster, read), layout, model, nodata, layers)
         notes = [*facts.said, *_check_units(reader, facts.dtype)]
         shares = Shares()
         path, outputs = _outputs(folder, given.name, raster, layout, shown, wish)
         large = facts.planes * facts.height * facts.width >= _LARGE
         spool = Spool(folder / _SPOOL)
+        predict = drawer.engine.predict
         with ExitStack() as opened:
             opened.callback(spool.close)
             for output in outputs:
                 opened.callback(output.close)
             draw(
                 reader,
-                locally(reader, drawer.engine),
+                locally(reader, with_uncertainty(predict) if wish.uncertainty else predict),
                 [shares, *outputs],
-                batch=batch_of(layout, drawer.device.type),
+                batch=batch_of(layout, drawer.engine.device),
                 spool=spool,
                 progress=progress if large else silent,
             )
@@ -272,12 +269,14 @@ def _outputs(
     else:
         path = f"masks/{name}.png"
         outputs.append(MaskImage(folder / path, shape))
-    if wish.probabilities:
-        target = folder / f"probabilities/{name}.tif"
+    layers = {"probabilities": "probability"} if wish.probabilities else {}
+    layers |= {"uncertainty": "uncertainty"} if wish.uncertainty else {}
+    for place, layer in layers.items():
+        target = folder / f"{place}/{name}.tif"
         if is_tiled(facts):
-            outputs.append(LayerGeoTiff(target, facts, layout, "probability"))
+            outputs.append(LayerGeoTiff(target, facts, layout, layer))
         else:
-            outputs.append(LayerImage(target, shape))
+            outputs.append(LayerImage(target, shape, layer))
     outputs.append(Overlay(folder / f"overlays/{name}.png", shape, shown))
     return path, outputs
 
