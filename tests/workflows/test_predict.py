@@ -10,6 +10,7 @@ from PIL import Image as PillowImage
 from crosspatch import images
 from crosspatch.errors import CrosspatchError, InputError, SettingsError
 from crosspatch.images import Georeference
+from crosspatch.prediction import engines
 from crosspatch.prediction.folder import COLUMNS, Predictions
 from crosspatch.prediction.inputs import find_inputs, safe_names
 from crosspatch.prediction.outputs import LARGEST_OVERLAY
@@ -274,13 +275,13 @@ def test_a_scene_goes_on_in_the_middle_and_is_the_same_to_the_bit(model, tmp_pat
             progress=interrupted_after(14, "predicting"), **wishes,
         )  # fmt: skip
     asked = []
-    real = workflow.window_predictor
+    real = engines.window_predictor
 
     def counting(*args):
         engine = real(*args)
         return lambda windows: asked.append(len(windows)) or engine(windows)
 
-    monkeypatch.setattr(workflow, "window_predictor", counting)
+    monkeypatch.setattr(engines, "window_predictor", counting)
     predict(model, tmp_path / "scene.tif", out=tmp_path / "maps", **wishes)
     # 48 pixels apart: 6 x 5 windows (one of them all holes is not asked); two rows were done
     assert 0 < sum(asked) <= 20
