@@ -13,6 +13,8 @@ from crosspatch.crops.packed import CROP_COLUMNS, SUBJECT_COLUMNS
 from crosspatch.evaluation.rows import COLUMNS as SCORE_COLUMNS
 from crosspatch.feedback.table import COLUMNS as QUEUE_COLUMNS
 from crosspatch.prediction import folder as predictions
+from crosspatch.reviewing.harvest import SPLIT_COLUMNS as REVIEWED_COLUMNS
+from crosspatch.reviewing.store import LOG_KEYS
 from crosspatch.studies import tables as studies
 from crosspatch.volunteers import folder as consensus
 from crosspatch.volunteers import report, tally
@@ -84,6 +86,8 @@ def test_every_setting_is_on_the_configuration_page():
         ("failed.csv", studies.FAILED_COLUMNS),
         ("times.csv", studies.TIME_COLUMNS),
         ("test_log.csv", studies.TEST_LOG_COLUMNS),
+        ("decisions.jsonl", LOG_KEYS),
+        ("splits.csv (reviewed)", REVIEWED_COLUMNS),
     ],
 )
 def test_documented_columns_are_those_that_are_written(heading, columns):

@@ -19,6 +19,7 @@ _COMMANDS = {
     "predict": ("crosspatch.cli.scoring:predict", "Images -> masks."),
     "study": ("crosspatch.cli.studies:study", "How many labels does a good start save?"),
     "export": ("crosspatch.cli.export:export", "A model -> one file for other programs."),
+    "review": ("crosspatch.cli.reviewing:review", "Look at masks in the browser, correct them."),
     "info": ("crosspatch.cli.data:info", "Say what a folder or file is."),
 }
 

@@ -104,14 +104,35 @@ def near_infrared_rgb(
     -------
     (H, W, 3) uint8, or None where there is no near infrared
     """
+    bands = infrared_bands(len(pixels), channel_names)
+    return None if bands is None else stretched(pixels[bands], together=len(pixels) <= 3)
+
+
+def infrared_bands(channels: int, channel_names: Sequence[str] | None = None) -> list[int] | None:
+    """Positions, from 0, of what `near_infrared_rgb` shows; None where there is none."""
     names = _clean(channel_names)
-    if not names and len(pixels) == 4:
+    if not names and channels == 4:
         names = ["blue", "green", "red", "nir"]
     infrared = [index for index, name in enumerate(names) if name in _INFRARED]
     if not infrared or "red" not in names or "green" not in names:
         return None
-    bands = [infrared[0], names.index("red"), names.index("green")]
-    return stretched(pixels[bands], together=len(pixels) <= 3)
+    return [infrared[0], names.index("red"), names.index("green")]
+
+
+def stretched_planes(pixels: NDPixels) -> NDArray[np.uint8]:
+    """Stretch every channel as `to_rgb` does, for showing any three of them together.
+
+    Parameters
+    ----------
+    pixels : (C, H, W) array of numbers
+        NaN and infinity become 0.
+
+    Returns
+    -------
+    (C, H, W) uint8
+    """
+    together = len(pixels) <= 3
+    return np.stack([_stretch(plane, pixels if together else plane) for plane in pixels])
 
 
 def overlay(

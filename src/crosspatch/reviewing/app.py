@@ -1,0 +1,178 @@
+"""The web application: addresses in, what the desk says out. It knows no paths and no names."""
+
+from collections.abc import Callable
+from importlib.resources import files as package_files
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.types import ASGIApp
+
+from crosspatch.errors import CrosspatchError, InputError
+from crosspatch.reviewing.desk import Desk
+from crosspatch.reviewing.guard import Guard
+from crosspatch.reviewing.pixels import packed
+from crosspatch.reviewing.store import ConflictError, Decision, State
+
+LARGEST_BODY = 64 * 2**20
+"""Bytes of one change; the page sends more in several."""
+
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_REFUSED, _CONFLICT, _TOO_LARGE, _NO_ROOM = 422, 409, 413, 507
+
+
+class Verdict(BaseModel):
+    """What the page sends when somebody decides or writes a note."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: int = Field(ge=0)
+    decision: Decision
+    note: str = Field(max_length=5000)
+
+
+def make_app(
+    desk: Desk, *, token: str, port: int, make_dataset: Callable[[], dict[str, Any]]
+) -> ASGIApp:
+    """Build the application around a desk.
+
+    Parameters
+    ----------
+    desk : the subjects and their reviews
+    token : the secret of the link
+    port : that the server listens on
+    make_dataset : makes a data set of what was accepted, and says what came of it
+    """
+    # The generated documentation loads its scripts from elsewhere: there is none.
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    _add_errors(app)
+    _add_page(app)
+    _add_reading(app, desk)
+    _add_writing(app, desk, make_dataset)
+    return Guard(app, token=token, port=port)
+
+
+def _add_errors(app: FastAPI) -> None:
+    def say(_: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, ConflictError):
+            return JSONResponse({"message": str(error), "state": vars(error.state)}, _CONFLICT)
+        status = _REFUSED if isinstance(error, InputError) else _NO_ROOM
+        return JSONResponse({"message": str(error)}, status)
+
+    app.add_exception_handler(CrosspatchError, say)
+
+
+def _add_page(app: FastAPI) -> None:
+    """Serve the files of ``static/``, read once: no path of a request ever reaches the disk."""
+    folder = package_files("crosspatch.reviewing") / "static"
+    page = {
+        one.name: (one.read_bytes(), kind)
+        for one in folder.iterdir()
+        if (kind := _TYPES.get("." + one.name.rpartition(".")[2]))
+    }
+
+    @app.get("/")
+    def index() -> Response:
+        return Response(page["index.html"][0], media_type=page["index.html"][1])
+
+    @app.get("/static/{name}")
+    def static(name: str) -> Response:
+        if name not in page:
+            return JSONResponse({"message": "there is no such file"}, 404)
+        return Response(page[name][0], media_type=page[name][1])
+
+
+def _add_reading(app: FastAPI, desk: Desk) -> None:
+    @app.get("/api/folder")
+    def folder() -> dict[str, Any]:
+        return desk.listing()
+
+    @app.get("/api/states")
+    def states() -> dict[int, dict[str, Any]]:
+        return desk.states()
+
+    @app.get("/api/subjects/{number}")
+    def subject(number: int) -> dict[str, Any]:
+        return desk.describe(number)
+
+    @app.get("/api/subjects/{number}/thumbnail")
+    def thumbnail(number: int) -> Response:
+        # Its address carries the version of the mask, so it may be kept by this browser.
+        keep = {"cache-control": "private, max-age=3600"}
+        return Response(desk.thumbnail(number), media_type="image/jpeg", headers=keep)
+
+    @app.get("/api/subjects/{number}/tile/{level}/{row}/{col}")
+    def tile(number: int, level: int, row: int, col: int, bands: str) -> Response:
+        chosen = _bands(bands)
+        drawn = desk.view(number).pyramid.tile(level, row, col, chosen)
+        return Response(drawn, media_type="image/png")
+
+    @app.get("/api/subjects/{number}/mask")
+    def mask(number: int) -> Response:
+        return _packed(packed(desk.mask(number)))
+
+    @app.get("/api/subjects/{number}/original")
+    def original(number: int) -> Response:
+        return _packed(packed(desk.original(number)))
+
+    @app.get("/api/subjects/{number}/probability")
+    def probability(number: int) -> Response:
+        return _packed(packed(desk.probability(number)))
+
+    @app.get("/api/subjects/{number}/votes")
+    def votes(number: int) -> Response:
+        steps, voters = desk.votes(number)
+        return _packed(packed(steps), {"x-voters": str(voters)})
+
+
+def _add_writing(app: FastAPI, desk: Desk, make_dataset: Callable[[], dict[str, Any]]) -> None:
+    @app.put("/api/subjects/{number}/review")
+    def review(number: int, verdict: Verdict) -> dict[str, Any]:
+        return vars(desk.decide(number, verdict.version, verdict.decision, verdict.note))
+
+    @app.patch("/api/subjects/{number}/mask")
+    async def change(
+        number: int,
+        request: Request,
+        version: Annotated[int, Query(ge=0)],
+        threshold: Annotated[float | None, Query(ge=0, le=1)] = None,
+    ) -> Response:
+        changes = await _body(request)
+        if changes is None:
+            return JSONResponse({"message": "a change is too large: save in parts"}, _TOO_LARGE)
+        state: State = await run_in_threadpool(desk.save_mask, number, version, changes, threshold)
+        return JSONResponse(vars(state))
+
+    @app.post("/api/dataset")
+    def dataset() -> dict[str, Any]:
+        return make_dataset()
+
+
+async def _body(request: Request) -> bytes | None:
+    """Read a request's body, up to the limit; None where there is more."""
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > LARGEST_BODY:
+            return None
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _bands(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(word) for word in text.split(","))
+    except ValueError:
+        raise InputError(f"{text!r} are no bands: write numbers from 0, such as 2,1,0") from None
+
+
+def _packed(data: bytes, more: dict[str, str] | None = None) -> Response:
+    headers = {"content-encoding": "gzip"} | (more or {})
+    return Response(data, media_type="application/octet-stream", headers=headers)

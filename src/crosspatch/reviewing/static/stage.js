@@ -1,0 +1,171 @@
+// The panes that show a subject, and what is drawn over them while somebody works.
+
+import { Camera } from "./camera.js";
+import { COLOURS, Layer, drawImage } from "./render.js";
+
+const MOST_LAYER_PIXELS = 2.6e6; // of a layer: beyond, it is drawn a little coarser
+
+class Pane {
+  constructor(box) {
+    this.box = box;
+    const canvas = (name) => {
+      const made = document.createElement("canvas");
+      made.className = name;
+      box.append(made);
+      return made.getContext("2d");
+    };
+    this.image = canvas("image");
+    this.layer = canvas("layer");
+    this.tools = canvas("tools");
+    this.drawn = new Layer();
+  }
+
+  get width() { return this.box.clientWidth; }
+  get height() { return this.box.clientHeight; }
+
+  // Give the canvases the pane's size; the layer's density may be lower than the screen's.
+  fit() {
+    const density = window.devicePixelRatio || 1;
+    const most = Math.sqrt(MOST_LAYER_PIXELS / Math.max(this.width * this.height, 1));
+    this.density = density;
+    this.layerDensity = Math.min(density, most);
+    for (const [context, each] of [[this.image, density], [this.layer, this.layerDensity], [this.tools, density]]) {
+      const width = Math.max(Math.round(this.width * each), 1), height = Math.max(Math.round(this.height * each), 1);
+      if (context.canvas.width !== width || context.canvas.height !== height) {
+        context.canvas.width = width;
+        context.canvas.height = height;
+      }
+    }
+  }
+}
+
+export class Stage {
+  #waiting = false;
+
+  constructor(main, beside, look) {
+    this.main = new Pane(main);
+    this.beside = new Pane(beside);
+    this.look = look; // the settings of the side panel: see look.js
+    this.camera = new Camera();
+    this.subject = null;
+    this.cursor = null; // [x, y] of the image, under the pointer or moved by arrow keys
+    this.outline = []; // corners of the polygon that is being drawn
+    this.brush = 0; // radius of the brush to show; 0 shows none
+    new ResizeObserver(() => this.resize()).observe(main);
+  }
+
+  show(subject) {
+    this.subject = subject;
+    this.cursor = null;
+    this.outline = [];
+    this.resize();
+    this.fit();
+    this.render();
+  }
+
+  fit() {
+    if (this.subject?.mask) this.camera.fit(this.subject.width, this.subject.height, this.main.width, this.main.height);
+    this.redraw();
+  }
+
+  resize() {
+    this.beside.box.hidden = this.look.beside === "none";
+    this.main.fit();
+    if (!this.beside.box.hidden) this.beside.fit();
+    if (this.camera.fitted) this.fit();
+    this.redraw();
+  }
+
+  zoom(factor, px = this.main.width / 2, py = this.main.height / 2) {
+    this.camera.zoom(factor, px, py);
+    this.redraw();
+  }
+
+  // Draw in the next frame, however often it is asked.
+  redraw() {
+    if (this.#waiting) return;
+    this.#waiting = true;
+    requestAnimationFrame(() => {
+      this.#waiting = false;
+      this.render();
+    });
+  }
+
+  render() {
+    const { subject, camera } = this;
+    if (!subject?.mask) {
+      for (const pane of [this.main, this.beside]) {
+        for (const context of [pane.image, pane.layer, pane.tools]) pane.drawn.clear(context);
+      }
+      return;
+    }
+    if (!camera.fitted) camera.hold(subject.width, subject.height, this.main.width, this.main.height);
+    this.#pane(this.main, this.look.mask ? "mask" : "image");
+    if (!this.beside.box.hidden) this.#pane(this.beside, this.look.beside);
+    this.tools();
+  }
+
+  #pane(pane, what) {
+    const { subject, camera, look } = this, redraw = () => this.redraw();
+    pane.image.canvas.style.filter = `brightness(${look.brightness}) contrast(${look.contrast})`;
+    drawImage(pane.image, camera, subject, look.bandsOf(subject), pane.density, redraw);
+    const colour = COLOURS[look.colour];
+    if (what === "mask") {
+      pane.drawn.mask(pane.layer, camera, pane.layerDensity, subject.mask, colour, look.opacity);
+    } else if (subject[`${what}Map`]) {
+      const { pixels } = subject[`${what}Map`];
+      pane.drawn.heat(pane.layer, camera, pane.layerDensity, pixels, subject.width, subject.height);
+    } else {
+      pane.drawn.clear(pane.layer);
+    }
+  }
+
+  // The brush, the polygon and the cursor: cheap, so that they follow the pointer at once.
+  tools() {
+    for (const pane of [this.main, this.beside]) {
+      if (pane.box.hidden) continue;
+      const context = pane.tools;
+      pane.drawn.clear(context);
+      context.setTransform(pane.density, 0, 0, pane.density, 0, 0);
+      if (this.outline.length) this.#polygon(context);
+      if (this.cursor) this.#pointer(context, pane === this.main);
+    }
+  }
+
+  #polygon(context) {
+    const points = this.outline.map(([x, y]) => this.camera.toPane(x, y));
+    context.beginPath();
+    points.forEach(([x, y], index) => (index ? context.lineTo(x, y) : context.moveTo(x, y)));
+    if (this.cursor) context.lineTo(...this.camera.toPane(...this.cursor));
+    twoTone(context);
+    points.forEach(([x, y], index) => {
+      context.beginPath();
+      context.arc(x, y, index ? 3 : 6, 0, 2 * Math.PI);
+      twoTone(context);
+    });
+  }
+
+  #pointer(context, main) {
+    const [x, y] = this.camera.toPane(...this.cursor);
+    const radius = this.brush * this.camera.scale;
+    context.beginPath();
+    if (this.brush && radius > 2) context.arc(x, y, radius, 0, 2 * Math.PI);
+    if (!main || this.keyboard || (this.brush && radius <= 6)) {
+      for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+        context.moveTo(x + dx * 4, y + dy * 4);
+        context.lineTo(x + dx * 11, y + dy * 11);
+      }
+    }
+    twoTone(context);
+  }
+}
+
+// A white line on a dark one: to be seen on any image.
+function twoTone(context) {
+  context.lineWidth = 3.5;
+  context.strokeStyle = "rgb(0 0 0 / 65%)";
+  context.stroke();
+  context.lineWidth = 1.5;
+  context.strokeStyle = "white";
+  context.stroke();
+}
