@@ -1,4 +1,4 @@
-"""Small folders to review, made by the program's own writers, and a browser's way to ask for them."""
+"""Small folders to review, by the program's own writers, and a browser's way to ask for them."""
 
 import csv
 
