@@ -128,7 +128,7 @@ export class Editor {
   }
 
   undo() {
-    if (this.tools.stop()) return;
+    if (this.tools.back()) return;
     if (this.subject?.mask?.undo()) this.#changed();
   }
 

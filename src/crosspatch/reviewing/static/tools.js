@@ -59,6 +59,14 @@ export class Tools {
     return busy;
   }
 
+  // Take one corner of the open polygon back, or lift the pen; false where neither is under way.
+  back() {
+    if (!this.stage.outline.length) return this.stop();
+    this.stage.outline.pop();
+    this.stage.tools();
+    return true;
+  }
+
   // --- what changes the mask -----------------------------------------------------------------
 
   #emit = (row, first, last) => this.mask.paint(row, first, last, this.value);
