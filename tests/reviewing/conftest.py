@@ -1,12 +1,14 @@
 """Small folders to review, by the program's own writers, and a browser's way to ask for them."""
 
 import csv
+import os
 
 import numpy as np
 import pytest
 from scipy import ndimage
 from starlette.testclient import TestClient
 
+from browsing import CHROMIUM, Served, show
 from crosspatch import images
 from crosspatch.crops.generated import generate
 from crosspatch.files import write_bytes, write_toml
@@ -125,3 +127,46 @@ def rewrite():
             table.writerows(rows)
 
     return rewrite_
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    with sync_api.sync_playwright() as player:
+        root = hasattr(os, "getuid") and os.getuid() == 0
+        started = player.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"] if root else []
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def served(maps):
+    running = Served(maps)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def tab(browser):
+    """Open the page in a browser of its own; errors in it are errors of the test."""
+    contexts, wrong = [], []
+
+    def tab_(served, context=None, path="", **options):
+        if context is None:
+            context = browser.new_context(viewport={"width": 1200, "height": 800}, **options)
+            contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.goto(served.link)
+        page.wait_for_selector(".card, #said:not([hidden])")
+        if path:
+            show(page, int(path))
+        return page
+
+    yield tab_
+    for context in contexts:
+        context.close()
+    assert wrong == []

@@ -145,15 +145,23 @@ class Desk {
   async trouble(subject) {
     const { number, name, saver } = subject, error = saver.trouble;
     if (error.status === 409 && await this.#sameAfterAll(subject)) return;
-    $(`trouble-${number}`)?.remove();
-    const box = document.createElement("div"), text = document.createElement("p"), title = document.createElement("strong");
-    box.id = `trouble-${number}`;
-    box.className = "trouble";
-    title.textContent = name;
     const why = saver.conflict
       ? `${error.message.replace(name, "")} while you worked on it here. Whose version shall stay?`
       : ` is not saved: ${error.message}. Your strokes are kept in this page and are tried again.`;
-    text.append(title, why);
+    const there = $(`trouble-${number}`);
+    if (there?.dataset.status === String(error.status) && !saver.conflict) {
+      there.querySelector("span").textContent = why; // a button in it may have the focus: it stays
+      return;
+    }
+    there?.remove();
+    const box = document.createElement("div"), text = document.createElement("p");
+    const title = document.createElement("strong"), says = document.createElement("span");
+    box.id = `trouble-${number}`;
+    box.className = "trouble";
+    box.dataset.status = error.status;
+    title.textContent = name;
+    says.textContent = why;
+    text.append(title, says);
     box.append(text);
     const button = (label, act) => {
       const made = document.createElement("button");

@@ -1,0 +1,90 @@
+"""The page as people meet it: many subjects, the next one at once, names, colours."""
+
+import pytest
+
+from browsing import Served, needs_browser
+
+pytestmark = needs_browser
+
+
+def test_the_next_subject_is_there_at_once(served, tab):
+    """It was fetched ahead: under 100 ms on a machine with nothing else to do (see the docs)."""
+    page = tab(served, path="0")
+    times, late = [], []
+    page.on("request", lambda request: late.append(request.url))
+    for number in range(1, 6):
+        page.wait_for_timeout(400)  # a glance: the next ones are fetched meanwhile
+        page.wait_for_load_state("networkidle")
+        late.clear()
+        times.append(
+            page.evaluate(
+                """(number) => new Promise(done => {
+                  const start = performance.now();
+                  new MutationObserver((_, observer) => {
+                    if (document.body.dataset.shown !== String(number)) return;
+                    observer.disconnect();
+                    done(performance.now() - start);
+                  }).observe(document.body, { attributes: true });
+                  dispatchEvent(new KeyboardEvent('keydown', { key: 'n' }));
+                })""",
+                number,
+            )
+        )
+        assert not [url for url in late if f"/subjects/{number}/" in url]
+    assert sorted(times)[2] < 500, times
+
+
+def test_ten_thousand_subjects_are_a_few_cards(maps, tab, rewrite):
+    row = (maps / "predictions.csv").read_text().splitlines()
+    first = row[1].split(",")
+    many = [",".join([f"subject {n:05d}", *first[1:]]) for n in range(10_000)]
+    (maps / "predictions.csv").write_text("\n".join([row[0], *many]) + "\n")
+    served = Served(maps)
+    try:
+        page = tab(served)
+        assert page.locator("#count-all").inner_text() == "10,000"
+        assert page.locator(".card").count() < 60
+        page.evaluate("document.getElementById('grid').scrollTop = 1e9")
+        page.wait_for_selector("text=subject 09999")
+        page.wait_for_selector(".card.loaded")
+        assert page.locator(".card").count() < 60
+        page.locator("#search").fill("04321")
+        page.wait_for_selector("text=subject 04321")
+        assert page.locator(".card").count() == 1
+        page.locator("#grid").focus()
+        page.keyboard.press("Enter")
+        page.wait_for_selector("body[data-shown='4321']")
+    finally:
+        served.stop()
+
+
+def test_every_control_has_a_name(served, tab):
+    page = tab(served, path="0")
+    nameless = page.evaluate("""() =>
+      [...document.querySelectorAll('button, input, select, textarea')]
+      .filter((one) => !one.textContent.trim() && !one.ariaLabel && !one.labels?.length)
+      .map((one) => one.outerHTML)""")
+    assert nameless == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_stand_out_from_their_ground(served, tab, scheme):
+    page = tab(served, path="0", color_scheme=scheme)
+    ratio = page.evaluate("""() => {
+      const style = getComputedStyle(document.documentElement);
+      const luminance = (name) => {
+        const hex = style.getPropertyValue(name).trim().slice(1);
+        const [r, g, b] = [0, 2, 4].map((i) => parseInt(hex.slice(i, i + 2), 16) / 255)
+          .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+      };
+      const pair = (a, b) => {
+        const [x, y] = [luminance(a), luminance(b)].sort((m, n) => n - m);
+        return (x + 0.05) / (y + 0.05);
+      };
+      return Object.fromEntries([['--ink', '--card'], ['--ink', '--paper'],
+        ['--soft', '--card'], ['--soft', '--paper'], ['--on-accent', '--accent'],
+        ['--bad', '--card'], ['--good', '--card'],
+        ['--edit', '--card']].map(([a, b]) => [a + b, pair(a, b)]));
+    }""")
+    assert min(ratio.values()) >= 4.5, ratio

@@ -1,0 +1,144 @@
+"""What goes wrong: the page says so, and nothing that was drawn is lost."""
+
+import os
+
+import numpy as np
+import pytest
+
+from browsing import Served, drag, name_of, needs_browser, on_screen, saved, show
+from crosspatch import images
+from crosspatch.errors import CrosspatchError
+
+pytestmark = needs_browser
+
+
+def test_a_second_tab_is_told_and_nothing_is_overwritten_unseen(served, tab):
+    first = tab(served, path="0")
+    second = tab(served, context=first.context, path="0")
+    drag(first, (20, 10), (20, 60))
+    saved(first)
+    theirs = served.on_disk(name_of(served, 0))
+    drag(second, (70, 10), (70, 60))
+    second.wait_for_selector(".trouble")
+    assert "Whose version shall stay?" in second.locator(".trouble").inner_text()
+    assert np.array_equal(served.on_disk(name_of(served, 0)), theirs)
+    mine = on_screen(second)
+    second.get_by_role("button", name="Keep mine").click()
+    saved(second)
+    assert np.array_equal(served.on_disk(name_of(served, 0)), mine)
+    drag(first, (30, 10), (30, 60))
+    first.wait_for_selector(".trouble")
+    first.get_by_role("button", name="Take theirs").click()
+    first.wait_for_selector(".trouble", state="detached")
+    first.wait_for_selector("body[data-shown='0']")
+    assert np.array_equal(on_screen(first), mine)
+
+
+def test_a_full_disk_is_said_and_costs_no_stroke(served, tab, monkeypatch):
+    page = tab(served, path="0")
+
+    def full(*_, **__):
+        raise CrosspatchError("mask.png: could not be written (No space left on device)")
+
+    monkeypatch.setattr(images, "write_mask", full)
+    drag(page, (20, 10), (20, 60))
+    page.wait_for_selector("#saved.bad")
+    assert "No space left on device" in page.locator(".trouble").inner_text()
+    drag(page, (30, 10), (30, 60))
+    seen = on_screen(page)
+    assert seen[20, 30] == seen[30, 30] == 1
+    page.get_by_role("button", name="Try again").click()
+    page.wait_for_selector("#saved.bad")
+    page.keyboard.press("n")
+    page.wait_for_selector("body[data-shown='1']")
+    monkeypatch.undo()
+    page.wait_for_selector(".trouble", state="detached")  # it was tried again
+    assert np.array_equal(served.on_disk(name_of(served, 0)), seen)
+
+
+def test_a_server_that_dies_takes_nothing_with_it(maps, tab):
+    served = Served(maps)
+    page = tab(served, path="0")
+    served.stop()
+    drag(page, (20, 10), (20, 60))
+    page.wait_for_selector("#saved.bad")
+    seen = on_screen(page)
+    page.close(run_before_unload=False)
+    again = Served(maps, port=served.port)
+    try:
+        later = tab(again, context=page.context, path="0")
+        saved(later)
+        assert np.array_equal(on_screen(later), seen)
+        assert np.array_equal(again.on_disk(name_of(again, 0)), seen)
+        assert "taken up again" in later.locator("#toasts").inner_text()
+    finally:
+        again.stop()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="such names are no files on Windows")
+def test_hostile_names_are_only_text(maps, tab, rewrite, kelp_once):
+    names = iter(
+        ['<img src=x onerror="document.title=1">', 'it\'s "quoted" & spaced', "../up", "a/b"]
+    )
+    moved = {}
+
+    def rename(row):
+        new = next(names, None)
+        if new is None:
+            return
+        if "/" not in new:
+            (maps / row["mask"]).rename(maps / "masks" / f"{new}.png")
+            row["mask"] = f"masks/{new}.png"
+        moved[row["name"]] = row["name"] = new
+
+    rewrite(maps / "predictions.csv", rename)
+    served = Served(maps)
+    try:
+        page = tab(served)
+        shown = page.locator(".card .name").all_inner_texts()
+        assert '<img src=x onerror="document.title=1">' in shown
+        assert page.locator(".card img[src=x]").count() == 0
+        show(page, 0)
+        assert page.locator("#subject-name").inner_text().startswith("<img src=x")
+        drag(page, (20, 10), (20, 60))
+        saved(page)
+        assert served.on_disk(name_of(served, 0)).any()
+        show(page, 2)
+        assert "no name of a file" in page.locator("#said").inner_text()
+        assert page.title() == "Review of maps"
+    finally:
+        served.stop()
+
+
+def test_subjects_that_cannot_be_shown_say_why_and_hold_nobody_up(maps, tab, rewrite):
+    rows = iter(["gone.png", None])
+    served_names = []
+
+    def spoil(row):
+        served_names.append(row["name"])
+        if (file := next(rows, None)) is not None:
+            row["file"] = file
+
+    rewrite(maps / "predictions.csv", spoil)
+    images.write_mask(maps / f"masks/{served_names[1]}.png", np.ones((5, 7), np.uint8))
+    (maps / f"masks/{served_names[2]}.png").write_bytes(b"no picture")
+    served = Served(maps)
+    try:
+        page = tab(served)
+        assert page.locator("#count-problem").inner_text() == "1"
+        show(page, 0)
+        assert "gone.png is not there" in page.locator("#said").inner_text()
+        page.keyboard.press("n")
+        page.wait_for_selector("body[data-shown='1']")
+        assert "is 5 x 7 pixels" in page.locator("#said").inner_text()
+        page.keyboard.press("a")
+        page.wait_for_selector(".toast:has-text('cannot be accepted')")
+        page.wait_for_selector("body[data-shown='1']")
+        drag(page, (20, 10), (20, 60))
+        saved(page)
+        page.keyboard.press("a")
+        page.wait_for_selector("body[data-shown='2']")
+        assert "is not a PNG, JPEG or TIFF" in page.locator("#said").inner_text()
+        assert served.desk.store.state(served_names[1]).decision == "accepted"
+    finally:
+        served.stop()
