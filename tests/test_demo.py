@@ -3,23 +3,24 @@
 import csv
 import math
 import re
-from dataclasses import replace
+from dataclasses import asdict, astuple
 
 import numpy as np
 import pytest
+import tomlkit
 from PIL import Image
 
 from crosspatch import demo as room
 from crosspatch.dataset import Dataset
-from crosspatch.demo import STAGES, demo, journey, outlines, scoring, training
+from crosspatch.demo import STAGES, demo, journey, labels, outlines, scoring, study
 from crosspatch.errors import CrosspatchError, InputError
 from crosspatch.evaluation.rows import score_subject
 from crosspatch.evaluation.scores import MethodScores, Scores
-from crosspatch.evaluation.summary import summarise
+from crosspatch.evaluation.summary import Estimate, summarise
 from crosspatch.prediction.folder import Predictions
 from crosspatch.reports.page import Section, Strip
 from crosspatch.splits import seeded_split
-from crosspatch.training.run import Run
+from crosspatch.studies.plan import read_plan, run_settings
 from crosspatch.workflows.consensus import consensus
 
 TINY = journey.Plan(
@@ -47,6 +48,7 @@ def done(tmp_path_factory):
     """A whole demo, smaller than any user's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(journey, "QUICK", TINY)
+        patch.setattr(study, "_AT_ONCE", 1)  # no processes to start
         out = tmp_path_factory.mktemp("demo") / "out"
         heard = []
         page = demo(out, quick=True, progress=lambda *what: heard.append(what))
@@ -60,10 +62,11 @@ def test_every_stage_leaves_its_part(done):
     assert page.name == "report.html"
     for domain in ("photos", "droplets", "kelp"):
         assert (out / "datasets" / domain / "dataset.toml").is_file()
-    for picture in ("outlines", "photos", "droplets"):
+    for picture in ("outlines", "photos", "droplets", "first-look", "few-labels"):
         assert Image.open(out / "pictures" / f"{picture}.png").width > 300
-    assert (out / "crops" / "kelp" / "crops.toml").is_file()
-    assert Run.open(out / "runs" / "kelp").finished
+    runs = {folder.name.split("-s0-")[0] for folder in (out / "study" / "runs").iterdir()}
+    trained = {f"{arm}-{percent}" for arm in labels.ARMS for percent in (10, 100)}
+    assert trained | {"source-photos", "source-droplets"} <= runs
     assert (out / "scores.csv").read_text().count("\n") > 3
     rows = Predictions.open(out / "predictions" / "kelp").rows
     assert {"kelp-new-000-0"} < {row["name"] for row in rows}
@@ -84,7 +87,7 @@ def test_the_page_shows_every_stage_with_its_pictures(done):
     html = done[0].read_text(encoding="utf-8")
     headings = re.findall(r"<h2>(.*?)</h2>", html)
     assert len(headings) == len(STAGES) + 2
-    assert html.count("<svg ") == 5
+    assert html.count("<svg ") == 6
     assert html.count('src="data:image/png') > 20
     assert "Seed 0." in html
     assert all(name in html for name, _ in STAGES)
@@ -154,7 +157,7 @@ def test_the_section_counts_what_was_drawn_and_says_who_is_scored_against_whom(o
 @pytest.mark.slow
 def test_progress_is_heard_from_every_workflow(done):
     said = " ".join(what for what, _, _ in done[1])
-    for word in ("generating kelp", "training", "scoring", "images"):
+    for word in ("generating kelp", "outlining kelp", "reading the export", "runs", "images"):
         assert word in said
 
 
@@ -163,7 +166,7 @@ def test_a_finished_demo_is_not_done_again(done):
     page, _ = done
     before = {
         file: file.stat().st_mtime_ns
-        for part in ("datasets", "runs", "predictions")
+        for part in ("truth", "outlines", "consensus", "datasets", "study/runs", "predictions")
         for file in (page.parent / part).rglob("*")
     }
     first = page.read_bytes()
@@ -204,7 +207,7 @@ def test_another_demo_in_the_folder_is_refused_and_left_alone(done, wish):
 
 def test_the_learning_curve_has_a_gap_where_a_score_was_undefined():
     checks = [{"step": 2, "iou": None}, {"step": 4, "iou": 0.25}, {"step": 6}]
-    curve = training._curve(checks, "plain", "iou")
+    curve = study._curve(checks, "plain", "iou")
     assert curve.steps == [2, 4]
     np.testing.assert_equal(curve.values, [math.nan, 0.25])
 
@@ -257,7 +260,7 @@ def test_words_follow_the_numbers():
     said = " ".join(scoring.in_words(scored(0.9, 0.3, 0.6)))
     assert "mean IoU of 0.85 (" in said
     assert "best threshold 0.25 (" in said
-    assert "0.30 above the better baseline" in said
+    assert "0.30 above the better of these" in said
     assert "95%" in said
     assert "Something assumed" in said
 
@@ -273,8 +276,58 @@ def test_without_groups_enough_no_interval_is_explained():
     assert "95%" not in said
 
 
-def test_baselines_that_are_not_installed_are_said_to_be_missing():
-    assert "crosspatch[baselines]" in " ".join(scoring.in_words(scored(0.9)))
+def test_a_forest_that_is_not_installed_is_said_to_be_missing(monkeypatch):
+    monkeypatch.setattr(scoring, "HAVE_FOREST", False)
+    said = " ".join(scoring.in_words(scored(0.9, 0.3)))
+    assert "crosspatch[baselines]" in said
+    assert "best threshold 0.25" in said
+
+
+def iou(value):
+    return Estimate(value, None, None, 5, 4)
+
+
+def compared(**values):
+    """Mean IoUs by arm, (10%, 100%) each."""
+    return {
+        (arm, fraction): iou(value)
+        for arm, pair in values.items()
+        for fraction, value in zip(study.FRACTIONS, pair, strict=True)
+    }
+
+
+LABELS = {0.1: 7, 1.0: 68}
+
+
+def test_a_start_from_elsewhere_is_told_as_it_came_out():
+    scores = compared(scratch=(0.40, 0.70), photos=(0.50, 0.71), droplets=(0.39, 0.60))
+    said = labels.in_words(scores, LABELS)
+    assert said[0] == (
+        "With 10% of the labels (7 images): from scratch, a mean IoU of 0.40; from photos, 0.10 "
+        "more; from droplets, about the same (-0.01)."
+    )
+    assert "from droplets, 0.10 less" in said[1]
+    assert said[2].endswith("was ahead here: photos.")
+    assert "One seed claims nothing" in said[-1]
+
+
+def test_no_gain_from_elsewhere_is_called_no_gain():
+    nowhere = compared(scratch=(0.40, 0.70), photos=(0.42, 0.50), droplets=(0.1, 0.72))
+    assert "there was no gain: neither source" in " ".join(labels.in_words(nowhere, LABELS))
+    late = compared(scratch=(0.40, 0.70), photos=(0.42, 0.80), droplets=(0.1, 0.72))
+    said = " ".join(labels.in_words(late, LABELS))
+    assert "no gain where it was wanted" in said
+    assert "from photos, 0.10 more" in said
+
+
+def test_cells_are_read_as_what_they_are():
+    row = score_subject("s", "g", np.zeros((4, 4), np.float32), np.zeros((4, 4), np.uint8))
+    cells = {key: "" if value != value else str(value) for key, value in asdict(row).items()}
+    assert cells["iou"] == ""
+    again = study._score(cells)
+    assert astuple(again)[:10] == astuple(row)[:10]
+    assert math.isnan(again.iou)
+    assert again.loss == row.loss
 
 
 def test_the_first_look_takes_one_subject_of_each_kind(tmp_path):
@@ -290,10 +343,16 @@ def test_the_first_look_takes_one_subject_of_each_kind(tmp_path):
     assert height_of_three == pytest.approx(3 * height_of_one, rel=0.1)
 
 
-def test_settings_are_the_papers_but_for_size(monkeypatch):
-    settings = replace(TINY, steps=7).settings(seed=3)
-    assert (settings.training.steps, settings.training.epochs) == (7, None)
-    assert settings.training.seed == 3
+@pytest.mark.parametrize("forest", [True, False])
+def test_the_study_keeps_the_papers_settings_but_for_size_and_rate(tmp_path, monkeypatch, forest):
+    monkeypatch.setattr(study, "HAVE_FOREST", forest)
+    here = journey.Journey(tmp_path, quick=True, seed=3)
+    (tmp_path / "study-plan.toml").write_text(tomlkit.dumps(study.study_plan(here)))
+    plan = read_plan(tmp_path / "study-plan.toml")
+    assert (plan.steps, plan.seeds, plan.fractions) == (TINY.steps, (3,), (0.1, 1.0))
+    assert plan.baselines == ("threshold", "forest")[: 1 + forest]
+    settings = run_settings(plan, seed=3)
     assert settings.network.width == settings.network.discriminator_width == 4
     assert settings.loss.fn_weight == 0.7
     assert math.isclose(settings.training.decay, 0.95)
+    assert settings.training.threads == 1

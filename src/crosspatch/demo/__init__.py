@@ -15,10 +15,11 @@ import torch
 from crosspatch import __version__
 from crosspatch.demo.domains import make_sources
 from crosspatch.demo.journey import Journey, begin
+from crosspatch.demo.labels import compare_labels
 from crosspatch.demo.mapping import map_new_images
 from crosspatch.demo.outlines import outline_kelp
 from crosspatch.demo.scoring import score_held_out
-from crosspatch.demo.training import train_on_kelp
+from crosspatch.demo.study import train_all
 from crosspatch.files import PathLike
 from crosspatch.progress import Progress, silent
 from crosspatch.reports.page import Commands, Facts, Page, Section, Text, write_page
@@ -26,8 +27,9 @@ from crosspatch.reports.page import Commands, Facts, Page, Section, Text, write_
 STAGES: tuple[tuple[str, Callable[[Journey], Section]], ...] = (
     ("outlining kelp", outline_kelp),
     ("generating two other domains", make_sources),
-    ("training on kelp", train_on_kelp),
+    ("training", train_all),
     ("scoring held-out scenes", score_held_out),
+    ("comparing few labels and many", compare_labels),
     ("mapping new images", map_new_images),
 )
 """What happens, in order: a name, and a function from the demo so far to a section of the page."""

@@ -3,14 +3,12 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from crosspatch.config import Settings
 from crosspatch.crops.generated import Domain
 from crosspatch.dataset import Dataset
 from crosspatch.errors import CrosspatchError, InputError
 from crosspatch.files import new_folder, read_toml, write_bytes, write_toml
 from crosspatch.images.pictures import Picture, to_png_bytes
 from crosspatch.progress import Progress, silent
-from crosspatch.training.run import Run
 
 NOTE = "demo.toml"
 
@@ -38,25 +36,12 @@ class Plan:
     batch: int
     width: int = 16
 
-    def settings(self, seed: int) -> Settings:
-        """Give the settings of a training run; what is not said here is the paper's.
-
-        One thread: networks this small gain little from two, lose much on a busy machine (there,
-        two were six times slower), and the numbers do not depend on how many cores there are.
-        """
-        width = {"width": self.width, "discriminator_width": self.width}
-        training = {
-            "steps": self.steps, "batch": self.batch, "checks": 15, "seed": seed,
-            "generator_rate": RATE, "threads": 1,
-        }  # fmt: skip
-        return Settings.model_validate({"network": width, "training": training})
-
 
 PER_SCENE = 3
 """Subjects of a scene: even the quick demo then holds out five scenes, enough for an interval."""
 
-FULL = Plan(subjects=180, unlabelled=4, sources=12, side=192, crop=128, steps=450, batch=16)
-QUICK = Plan(subjects=150, unlabelled=2, sources=12, side=128, crop=64, steps=240, batch=16)
+FULL = Plan(subjects=150, unlabelled=9, sources=48, side=192, crop=128, steps=500, batch=8)
+QUICK = Plan(subjects=90, unlabelled=6, sources=36, side=128, crop=64, steps=160, batch=8)
 
 
 @dataclass
@@ -80,11 +65,6 @@ class Journey:
     def dataset(self, domain: Domain) -> Dataset:
         """Open a domain's data set."""
         return Dataset.open(self.folder / "datasets" / domain)
-
-    @property
-    def run(self) -> Run:
-        """Open the run of the network trained on kelp."""
-        return Run.open(self.folder / "runs" / "kelp")
 
     def keep_picture(self, name: str, picture: Picture) -> None:
         """Keep a picture (H, W, 3) uint8 in ``pictures/``, small enough for a README."""
