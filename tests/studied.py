@@ -2,8 +2,20 @@
 
 import numpy as np
 import polars as pl
+import tomlkit
 
 from crosspatch.studies.cube import METRICS, Cell, Cube
+from crosspatch.studies.tables import (
+    LEARNING,
+    LEARNING_COLUMNS,
+    RESULT_COLUMNS,
+    RESULTS,
+    TEST_LOG,
+    TEST_LOG_COLUMNS,
+    TIMES,
+)
+from folders import half, noise, save, write_splits, write_toml
+from sources import make_source
 
 FRACTIONS = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
 RISING = dict(zip(FRACTIONS, (0.30, 0.40, 0.50, 0.60, 0.70, 0.74, 0.75), strict=True))
@@ -112,3 +124,57 @@ def cube_of(iou, arms, fractions=(1.0,)):
         labels={},
         incomplete=(),
     )
+
+
+def write_study(folder, results, *, target="kelp", dataset=None, learning=None, missing=(), **plan):
+    """Write a study folder as the program does, from rows of results.csv."""
+    folder.mkdir(parents=True, exist_ok=True)
+    runs = results["run"].unique(maintain_order=True).to_list()
+    results.select(list(RESULT_COLUMNS)).write_csv(folder / RESULTS, float_precision=6)
+    times = pl.DataFrame({"run": runs, "seconds": [12.5] * len(runs)})
+    times.write_csv(folder / TIMES)
+    log = pl.DataFrame(
+        {"opened": "2026-01-02T03:04:05+00:00", "run": runs, "fold": 0, "subjects": 36}
+    )
+    log.select(list(TEST_LOG_COLUMNS)).write_csv(folder / TEST_LOG)
+    if learning is not None:
+        learning.select(list(LEARNING_COLUMNS)).write_csv(folder / LEARNING)
+    table = {
+        "format": 1, "device": "cpu", "precision": "fp32", "runs": [*runs, *missing],
+        "said": [], "target": {"name": target, "dataset": str(dataset or "nowhere"), "size": 64},
+        "settings": {"network": {"width": 8, "depth": 4, "discriminator_width": 8,
+                                 "discriminator_layers": 2}},
+    }  # fmt: skip
+    (folder / "study.toml").write_text(tomlkit.dumps(table | plan), encoding="utf-8")
+    return folder
+
+
+def learning_of(results, checks=12):
+    """Learning curves that rise to 0.7 and stay, for every run of a study."""
+    runs = results.filter(pl.col("kind") != "baseline").select(
+        "arm", "fraction", "seed", "fold", "run"
+    ).unique(maintain_order=True)  # fmt: skip
+    steps = pl.DataFrame({"step": [10 * (place + 1) for place in range(checks)]})
+    iou = pl.min_horizontal(pl.lit(0.7), pl.col("step") * 0.035)
+    rows = runs.join(steps, how="cross").with_columns(averaged_iou=iou, plain_iou=iou - 0.05)
+    absent = [name for name in LEARNING_COLUMNS if name not in rows.columns]
+    return rows.with_columns(pl.lit(None, dtype=pl.Float64).alias(name) for name in absent)
+
+
+def write_target(folder, results, side=48):
+    """Write the data set that a study was scored on: four bands, a disc in each."""
+    groups = dict(results.select("subject", "group").unique(maintain_order=True).iter_rows())
+    for number, name in enumerate(groups):
+        save(folder / f"images/{name}.tif", noise(number, (4, side, side + 8)))
+        save(folder / f"masks/{name}.png", half(side, side + 8))
+    write_splits(folder, [(name, "test", group) for name, group in groups.items()])
+    write_toml(folder, channels=["blue", "green", "red", "nir"], origin="generated")
+    return folder
+
+
+def write_models(folder, results):
+    """Give every run of a study a model that was trained on nothing."""
+    runs = results.filter(pl.col("kind") != "baseline")["run"].unique(maintain_order=True)
+    for run in runs:
+        (folder / "runs" / run).mkdir(parents=True)
+        make_source(folder / "runs" / run / "model", ("blue", "green", "red", "nir"))

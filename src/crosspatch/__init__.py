@@ -28,6 +28,7 @@ _HOMES = {
     "evaluate": "crosspatch.workflows.evaluate",
     "predict": "crosspatch.workflows.predict",
     "export": "crosspatch.workflows.export",
+    "report": "crosspatch.workflows.report",
     "info": "crosspatch.workflows.info",
 }
 
@@ -50,6 +51,7 @@ __all__ = [
     "info",
     "predict",
     "prepare",
+    "report",
     "resume",
     "study",
     "train",
@@ -72,6 +74,7 @@ if TYPE_CHECKING:
     from crosspatch.workflows.info import info
     from crosspatch.workflows.predict import Predictions, predict
     from crosspatch.workflows.prepare import prepare
+    from crosspatch.workflows.report import report
     from crosspatch.workflows.study import study
     from crosspatch.workflows.train import resume, train
 

@@ -252,9 +252,15 @@ def to_png_bytes(picture: Picture, *, colours: int | None = None) -> bytes:
     return buffer.getvalue()
 
 
-def to_data_uri(picture: Picture) -> str:
+def to_data_uri(picture: Picture, *, colours: int | None = None) -> str:
     """Encode a picture (H, W, 3) uint8 as a PNG inside an address, for pages that stand alone."""
-    return "data:image/png;base64," + base64.b64encode(to_png_bytes(picture)).decode()
+    png = to_png_bytes(picture, colours=colours)
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def shrink(picture: Picture, side: int) -> Picture:
+    """Make a picture (H, W, 3) uint8 smaller, so that its longer side is ``side`` at most."""
+    return np.asarray(_fit(picture, side)) if max(picture.shape[:2]) > side else picture
 
 
 def _clean(channel_names: Sequence[str] | None) -> list[str]:

@@ -20,11 +20,12 @@ INK = "#22262b"
 RULE = "#c4c8cd"
 """Colour of grid lines, replaced likewise."""
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-_DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
-_WIDTH = 5.4  # inches: half the width of a page, so that its words are of one size with the page's
-_MARKERS = ("o", "s", "^", "D", "v", "P")
+DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
+WIDTH = 5.4
+"""Inches: half the width of a page, so that a figure's words are of one size with the page's."""
+MARKERS = ("o", "s", "^", "D", "v", "P")
 
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "crosspatch",
     "text.parse_math": False,  # a subject may be called "$x$"
@@ -82,12 +83,12 @@ def learning_curve(
     str
         A standalone SVG document.
     """
-    with mpl.rc_context(_STYLE):
-        figure, axes = _axes(_WIDTH, 3.0)
+    with mpl.rc_context(STYLE):
+        figure, axes = open_axes(WIDTH, 3.0)
         for number, curve in enumerate(curves):
             axes.plot(
                 curve.steps, curve.values, label=curve.name, color=COLOURS[number % 6],
-                linestyle=_DASHES[number % 6], marker=_MARKERS[number % 6],
+                linestyle=DASHES[number % 6], marker=MARKERS[number % 6],
             )  # fmt: skip
         if top is not None:
             axes.set_ylim(0, top)
@@ -96,7 +97,7 @@ def learning_curve(
         axes.set_ylabel(ylabel)
         if len(curves) > 1:
             axes.legend(loc="best")
-        return _svg(figure)
+        return to_svg(figure)
 
 
 def score_bars(bars: Sequence[Bar], *, xlabel: str) -> str:
@@ -112,8 +113,8 @@ def score_bars(bars: Sequence[Bar], *, xlabel: str) -> str:
     str
         A standalone SVG document.
     """
-    with mpl.rc_context(_STYLE):
-        figure, axes = _axes(_WIDTH, 0.75 + 0.42 * len(bars))
+    with mpl.rc_context(STYLE):
+        figure, axes = open_axes(WIDTH, 0.75 + 0.42 * len(bars))
         axes.grid(visible=False, axis="y")
         for place, bar in enumerate(bars):
             known = not np.isnan(bar.value)
@@ -128,7 +129,7 @@ def score_bars(bars: Sequence[Bar], *, xlabel: str) -> str:
         axes.invert_yaxis()
         axes.set_xlim(0, 1.0)
         axes.set_xlabel(xlabel)
-        return _svg(figure)
+        return to_svg(figure)
 
 
 def subject_strip(rows: Sequence[tuple[str, Sequence[float]]], *, xlabel: str) -> str:
@@ -145,8 +146,8 @@ def subject_strip(rows: Sequence[tuple[str, Sequence[float]]], *, xlabel: str) -
     str
         A standalone SVG document.
     """
-    with mpl.rc_context(_STYLE):
-        figure, axes = _axes(_WIDTH, 0.75 + 0.55 * len(rows))
+    with mpl.rc_context(STYLE):
+        figure, axes = open_axes(WIDTH, 0.75 + 0.55 * len(rows))
         axes.grid(visible=False, axis="y")
         for place, (_, scores) in enumerate(rows):
             values = np.asarray(scores, dtype=float)
@@ -154,7 +155,7 @@ def subject_strip(rows: Sequence[tuple[str, Sequence[float]]], *, xlabel: str) -
             # Neighbours in value stand apart in height, the same way every time.
             height = place + 0.26 * (np.argsort(np.argsort(values)) * 0.618 % 1 - 0.5) * 2
             axes.plot(
-                values, height, linestyle="none", marker=_MARKERS[place % 6], alpha=0.8,
+                values, height, linestyle="none", marker=MARKERS[place % 6], alpha=0.8,
                 color=COLOURS[place % 6], markersize=4.5, markeredgewidth=0,
             )  # fmt: skip
             if values.size:
@@ -165,17 +166,18 @@ def subject_strip(rows: Sequence[tuple[str, Sequence[float]]], *, xlabel: str) -
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlim(-0.02, 1.02)
         axes.set_xlabel(xlabel)
-        return _svg(figure)
+        return to_svg(figure)
 
 
-def _axes(width: float, height: float) -> tuple[Figure, Axes]:
+def open_axes(width: float, height: float) -> tuple[Figure, Axes]:
     """Open a figure of its own, in inches; pyplot would keep every one in memory."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots()
 
 
-def _svg(figure: Figure) -> str:
+def to_svg(figure: Figure) -> str:
+    """Write a figure out, the same text every time."""
     text = io.StringIO()
     figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
     return text.getvalue()

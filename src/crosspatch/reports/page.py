@@ -15,6 +15,8 @@ from crosspatch.files import PathLike, write_text
 from crosspatch.images.pictures import Colour, Picture, to_data_uri
 from crosspatch.reports.figures import INK, RULE
 
+_TILE_COLOURS = 96  # of a picture in a lattice, of which there may be a hundred
+
 
 @dataclass(frozen=True)
 class Text:
@@ -38,6 +40,8 @@ class Drawing:
 
     svg: str
     caption: str
+    wide: bool = False
+    """Over the whole page, else half of it."""
     block: ClassVar[str] = "drawing"
 
     @property
@@ -87,6 +91,31 @@ class Gallery:
     block: ClassVar[str] = "gallery"
 
 
+Tile = tuple[str, Picture]
+"""A picture, and a few words under it."""
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Pictures in rows and columns that both mean something; None is an empty place."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[Tile | None]]]
+    block: ClassVar[str] = "lattice"
+
+    @property
+    def addressed(self) -> list[tuple[str, list[tuple[str, str] | None]]]:
+        """The rows, with pictures as addresses."""
+        return [
+            (
+                name,
+                [tile and (tile[0], to_data_uri(tile[1], colours=_TILE_COLOURS)) for tile in row],
+            )
+            for name, row in self.rows
+        ]
+
+
 @dataclass(frozen=True)
 class Table:
     """Rows of text or numbers; numbers stand right and have three decimals if not whole."""
@@ -105,7 +134,16 @@ class Commands:
     block: ClassVar[str] = "commands"
 
 
-Block = Text | Facts | Drawing | Photo | Gallery | Table | Commands
+@dataclass(frozen=True)
+class Details:
+    """Something long, folded away under its name; open in print."""
+
+    name: str
+    blocks: Sequence["Block"]
+    block: ClassVar[str] = "details"
+
+
+Block = Text | Facts | Drawing | Photo | Gallery | Lattice | Table | Commands | Details
 
 
 @dataclass(frozen=True)

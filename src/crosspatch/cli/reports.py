@@ -1,0 +1,37 @@
+"""``crosspatch report``."""
+
+from pathlib import Path
+
+from crosspatch.cli.console import Output, progress_bars, say
+
+_DEFAULT = Output()
+
+
+def report(
+    study: Path,
+    *,
+    hide: tuple[str, ...] = (),
+    no_pictures: bool = False,
+    output: Output = _DEFAULT,
+) -> None:
+    """Write a study's report: a page that stands alone, and its figures.
+
+    Parameters
+    ----------
+    study
+        Study folder, finished or still running.
+    hide
+        A source, or the target, whose images are not to be shown; may be given several times.
+    no_pictures
+        Show no subject at all, and use no model.
+    """
+    from crosspatch.workflows.report import report as workflow
+
+    with progress_bars(output) as progress:
+        made = workflow(study, hide=hide, pictures=not no_pictures, progress=progress)
+    result = {
+        "report": str(made.path),
+        "figures": [str(path) for path in made.figures],
+        "answer": made.answer,
+    }
+    say(output, result, [made.answer, f"{made.path}: open it in a browser"])

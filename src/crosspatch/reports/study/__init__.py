@@ -1,0 +1,1 @@
+"""The report of a study: the answer first, then everything it rests on."""

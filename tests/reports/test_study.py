@@ -1,0 +1,277 @@
+"""The report of a study says what its tables hold, first in one sentence, finished or not."""
+
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from html.parser import HTMLParser
+
+import polars as pl
+import pytest
+
+from crosspatch.errors import InputError
+from crosspatch.reports.study.material import read_material
+from crosspatch.reports.study.pictures import RULE
+from crosspatch.reports.study.words import answer
+from crosspatch.workflows.report import report
+from studied import (
+    FLAT,
+    RISING,
+    learning_of,
+    study,
+    write_models,
+    write_study,
+    write_target,
+)
+
+BASELINES = {"threshold": 0.4, "forest": 0.5}
+BETTER = dict.fromkeys(RISING, 0.78)
+FEW = (0.1, 0.5, 1.0)
+
+
+def some(curve):
+    return {fraction: curve[fraction] for fraction in FEW}
+
+
+def quiet(**curves):
+    return study(curves, of_seed=0.003, of_both=0.003, baselines=BASELINES)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A finished study of small images, with models; not to be changed."""
+    folder = tmp_path_factory.mktemp("study")
+    rows = study(
+        {"scratch": some(RISING), "photos": some(BETTER)}, seeds=2, groups=6, per_group=1,
+        of_seed=0.003, of_both=0.003, baselines=BASELINES, weights=("averaged", "plain"),
+    )  # fmt: skip
+    write_target(folder / "kelp", rows)
+    write_study(folder / "out", rows, dataset="../kelp", learning=learning_of(rows))
+    write_models(folder / "out", rows)
+    return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def page(whole):
+    return report(whole).path.read_text(encoding="utf-8")
+
+
+def copied(whole, to):
+    """Copy a study and its target beside it."""
+    shutil.copytree(whole.parent, to / "study")
+    return to / "study" / whole.name
+
+
+class Reader(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.tags, self.sources, self.words = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.sources += [value for key, value in attrs if key in ("src", "href", "xlink:href")]
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def read(html):
+    reader = Reader()
+    reader.feed(html)
+    return reader
+
+
+def said(folder, rows, **words):
+    return answer(read_material(write_study(folder, rows, **words), resamples=400))
+
+
+class TestTheAnswer:
+    def test_is_a_share_of_the_labels_with_its_interval(self, tmp_path):
+        text = said(tmp_path, quiet(scratch=RISING, photos=BETTER))
+        assert "a model that starts from photos needs at most 2.5% of the labels" in text
+        assert "(95% interval: at most 2.5% to at most 2.5%)" in text
+        assert re.search(r"all 120 labelled subjects \(mean IoU 0\.\d\d, 0\.\d\d to", text)
+
+    def test_names_every_source_where_they_are_few(self, tmp_path):
+        text = said(tmp_path, quiet(scratch=RISING, photos=BETTER, em=RISING, water=RISING))
+        assert "photos" in text
+        assert "one from em" in text
+        assert ", and one from water" in text
+
+    def test_says_that_the_best_of_many_was_found_on_the_test_subjects(self, tmp_path):
+        arms = dict.fromkeys(("scratch", "a", "b", "c", "d"), RISING)
+        assert "the best of them on these very test subjects" in said(tmp_path, quiet(**arms))
+
+    def test_is_refused_where_labels_do_not_matter(self, tmp_path):
+        text = said(tmp_path, quiet(scratch=FLAT, photos=FLAT))
+        assert "cannot say how many labels" in text
+        assert "above training with 10% of them" in text or "below training with 10%" in text
+
+    def test_has_no_interval_under_five_groups_and_says_so(self, tmp_path):
+        rows = study({"scratch": RISING, "photos": BETTER}, groups=3, baselines=BASELINES)
+        text = said(tmp_path, rows)
+        assert "95% interval" not in text
+        assert "3 test groups only, so without an interval" in text
+
+    def test_says_one_seed_in_the_same_sentence(self, tmp_path):
+        rows = study({"scratch": RISING, "photos": BETTER}, seeds=1, baselines=BASELINES)
+        text = said(tmp_path, rows)
+        assert "one seed only" in text
+        assert text.count(". ") == 0
+
+    def test_waits_for_scratch_with_all_labels(self, tmp_path):
+        rows = quiet(scratch={0.1: 0.5}, photos=BETTER)
+        assert "no answer on kelp yet" in said(tmp_path, rows)
+
+    def test_of_a_study_without_sources_compares_nothing(self, tmp_path):
+        assert "nothing to compare" in said(tmp_path, quiet(scratch=RISING))
+
+    def test_counts_the_runs_that_are_missing(self, tmp_path):
+        text = said(tmp_path, quiet(scratch=RISING, photos=BETTER), missing=["photos-late"])
+        assert re.search(r"with 1 of \d+ runs still to come", text)
+
+    def test_says_that_images_are_generated(self, whole):
+        assert "on generated images" in answer(read_material(whole))
+
+
+class TestThePage:
+    def test_opens_with_the_answer(self, page, whole):
+        words = page.split("</header>")[0]
+        assert answer(read_material(whole)) in words
+
+    def test_has_every_part(self, page):
+        titles = re.findall(r"<h2>(.*?)</h2>", page)
+        assert titles == [
+            "How many labels does a good start save?", "Do labels matter here?",
+            "Against training from scratch", "The data", "Typical, best and worst subjects",
+            "Learning curves", "All scores", "The two networks", "Every setting",
+            "What it took, and what is missing", "Limits",
+        ]  # fmt: skip
+
+    def test_loads_nothing_from_elsewhere(self, page):
+        reader = read(page)
+        assert "script" not in reader.tags
+        assert all(one.startswith(("data:", "#")) for one in reader.sources)
+
+    def test_holds_no_place_of_the_machine(self, page, tmp_path_factory):
+        assert str(tmp_path_factory.getbasetemp()) not in page.replace("&#39;", "'")
+
+    def test_shows_the_same_subjects_of_every_model_by_a_stated_rule(self, page):
+        assert RULE in "".join(read(page).words)
+        rows = re.findall(r'<th scope="row">(.*?)</th>(.*?)</tr>', page)
+        assert [name for name, _ in rows] == ["from scratch", "photos"] * 6
+        assert {cells.count("<img") for _, cells in rows} == {3}
+
+    def test_shows_four_bands_in_true_colour_and_near_infrared(self, page):
+        spans = re.findall(r"<span>(true colour|near infrared|mask)</span>", page)
+        assert spans == ["true colour", "near infrared", "mask"] * 7  # six, and Figure 2
+
+    def test_is_the_same_when_made_again(self, page, whole):
+        assert report(whole).path.read_text(encoding="utf-8") == page
+
+    def test_keeps_its_figures_beside_it(self, page, whole):
+        paths = sorted((whole / "figures").glob("*.svg"))
+        names = {path.stem for path in paths}
+        assert names >= {"figure-1", "figure-4", "labels-needed", "differences", "learning-10"}
+        for path in paths:
+            assert ElementTree.parse(path).getroot().tag.endswith("svg")
+
+    def test_draws_each_mask_once(self, page, whole, tmp_path):
+        copy = copied(whole, tmp_path)
+        shutil.rmtree(copy / "runs")
+        assert report(copy).path.read_text(encoding="utf-8").count("<img") == page.count("<img")
+
+    def test_without_models_says_scores_all_the_same(self, whole, tmp_path):
+        copy = copied(whole, tmp_path)
+        shutil.rmtree(copy / "runs")
+        shutil.rmtree(copy / "pictures")
+        html = report(copy).path.read_text(encoding="utf-8")
+        assert "Typical, best and worst" in html
+        assert html.count("prediction against mask") == 0
+
+    def test_hides_images_where_asked_to(self, whole, tmp_path):
+        copy = copied(whole, tmp_path)
+        html = report(copy, hide=["kelp"]).path.read_text(encoding="utf-8")
+        assert "<img" not in html
+
+
+def test_a_planned_study_has_a_page_too(tmp_path):
+    rows = study({"scratch": RISING}).clear()
+    folder = write_study(tmp_path, rows, missing=["scratch-100-s0"])
+    made = report(folder)
+    html = made.path.read_text(encoding="utf-8")
+    assert "no run has been scored" in made.answer
+    assert "1 runs to come" in html
+    assert "The two networks" in html
+
+
+def test_a_study_that_is_still_running_says_what_is_missing(tmp_path):
+    rows = quiet(scratch=RISING, photos=BETTER)
+    late = (pl.col("arm") == "photos") & (pl.col("fraction") == 1.0) & (pl.col("seed") == 4)
+    names = rows.filter(late)["run"].unique().to_list()
+    folder = write_study(tmp_path, rows.filter(~late), missing=names)
+    html = report(folder).path.read_text(encoding="utf-8")
+    assert "still running: 1 of" in html
+    assert names[0] in html
+
+
+def test_failed_runs_are_listed_with_their_reason(tmp_path):
+    folder = write_study(tmp_path, quiet(scratch=RISING, photos=BETTER))
+    (folder / "failed.csv").write_text("run,why\nem-10-s0,out of <memory>\n", encoding="utf-8")
+    html = report(folder).path.read_text(encoding="utf-8")
+    assert "out of &lt;memory&gt;" in html
+
+
+@pytest.mark.parametrize("evil", ["<script>alert(1)</script>", "$x_{1}$ & b"])
+def test_whatever_things_are_called_stays_text(tmp_path, evil):
+    rows = quiet(scratch=some(RISING), photos=some(BETTER)).with_columns(
+        arm=pl.when(pl.col("arm") == "photos").then(pl.lit(evil)).otherwise("arm"),
+        subject=pl.concat_str(pl.col("subject"), pl.lit(evil)),
+    )
+    html = report(write_study(tmp_path, rows, target=evil)).path.read_text(encoding="utf-8")
+    assert "script" not in read(html).tags
+    assert evil in "".join(read(html).words)
+
+
+@pytest.mark.parametrize(
+    ("table", "text"),
+    [
+        ("results.csv", "arm,kind\nscratch,scratch\n"),
+        ("learning.csv", "hello\n"),
+        ("times.csv", "run,seconds\na,soon\n"),
+    ],
+)
+def test_a_damaged_table_is_named(tmp_path, table, text):
+    folder = write_study(tmp_path, quiet(scratch=RISING))
+    (folder / table).write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=re.escape(table)):
+        report(folder)
+    assert not (folder / "report.html").exists()
+
+
+def test_another_folder_is_refused(tmp_path):
+    with pytest.raises(InputError, match="is not a study folder"):
+        report(tmp_path)
+
+
+@pytest.mark.slow
+def test_ten_thousand_subjects_take_under_a_minute_and_two_gigabytes(tmp_path):
+    """In a process of its own, by processor time: what else the machine does is no matter."""
+    parts = [
+        study({arm: RISING}, groups=10_000, per_group=1, random=place)
+        for place, arm in enumerate(("scratch", "photos", "em"))
+    ]
+    write_study(tmp_path, pl.concat(parts))
+    code = (
+        "import resource, sys, time\n"
+        "from crosspatch.workflows.report import report\n"
+        f"report({str(tmp_path)!r})\n"
+        "print(time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    if sys.platform == "win32":
+        pytest.skip("no resource module")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    seconds, memory = map(float, done.stdout.split())
+    assert seconds < 60
+    assert memory * (1 if sys.platform == "darwin" else 1024) < 2e9
