@@ -15,6 +15,7 @@ from crosspatch.feedback.table import COLUMNS as QUEUE_COLUMNS
 from crosspatch.prediction import folder as predictions
 from crosspatch.reviewing.harvest import SPLIT_COLUMNS as REVIEWED_COLUMNS
 from crosspatch.reviewing.store import LOG_KEYS
+from crosspatch.prediction import polygons
 from crosspatch.studies import tables as studies
 from crosspatch.volunteers import folder as consensus
 from crosspatch.volunteers import report, tally
@@ -75,6 +76,7 @@ def test_every_setting_is_on_the_configuration_page():
         ("splits.csv", ("name", "split", "group")),
         ("predictions.csv", predictions.COLUMNS),
         ("skipped.csv", predictions.SKIPPED_COLUMNS),
+        ("polygons/NAME.geojson", polygons.PROPERTIES),
         ("queue.csv", QUEUE_COLUMNS),
         ("subjects.csv (consensus)", consensus.SUBJECT_COLUMNS),
         ("volunteers.csv", report.VOLUNTEER_COLUMNS),

@@ -1,6 +1,7 @@
 """Predictions folders: right to the pixel, named safely, and never half there."""
 
 import csv
+import json
 import tomllib
 
 import numpy as np
@@ -14,6 +15,7 @@ from crosspatch.prediction import engines
 from crosspatch.prediction.folder import COLUMNS, Predictions
 from crosspatch.prediction.inputs import find_inputs, safe_names
 from crosspatch.prediction.outputs import LARGEST_OVERLAY
+from crosspatch.prediction.polygons import PolygonSettings
 from crosspatch.workflows import predict as workflow
 from crosspatch.workflows.predict import predict
 from folders import make, save, write_toml
@@ -376,3 +378,25 @@ def test_onnx_draws_the_same_masks(model, tmp_path):
     assert (made.table["engine"], made.table["precision"]) == ("onnx", "fp32")
     with pytest.raises(SettingsError, match="runs on the CPU"):
         predict(model, tmp_path / "bay.png", out=tmp_path / "m", engine="onnx", device="cuda")
+
+
+def test_polygons_lie_where_the_image_lies(model, tmp_path):
+    features = pytest.importorskip("rasterio.features")
+    pixels = picture(24, 90, 70)
+    images.write_image(tmp_path / "scene.tif", pixels, georeference=PLACE)
+    wishes = {"window": 32, "halo": 4, "polygons": True}
+    made = predict(model, tmp_path / "scene.tif", out=tmp_path / "maps", **wishes)
+    drawn = json.loads((made.path / "polygons/scene.geojson").read_text(encoding="utf-8"))
+    assert drawn["crs"]["properties"]["name"] == "urn:ogc:def:crs:EPSG::32610"
+    outlines = [one["geometry"] for one in drawn["features"]]
+    from rasterio import Affine
+
+    back = features.rasterize(outlines, (90, 70), transform=Affine(*PLACE.transform))
+    assert np.array_equal(back, images.read_mask(made.mask_path("scene")))
+    total = sum(one["properties"]["area_m2"] for one in drawn["features"])
+    assert total == pytest.approx(truth(pixels).sum() * 900)
+    with pytest.raises(SettingsError, match="--smallest-area -1"):
+        predict(
+            model, tmp_path / "scene.tif", out=tmp_path / "m", polygons=PolygonSettings(smallest=-1)
+        )
+    assert not (tmp_path / "m").exists()

@@ -86,6 +86,10 @@ def predict(
     bands: str | None = None,
     probabilities: bool = False,
     uncertainty: bool = False,
+    polygons: bool = False,
+    smallest_area: float = 0.0,
+    simplify: float = 0.0,
+    fill_holes: bool = False,
     window: int | None = None,
     halo: int = 32,
     engine: Literal["torch", "onnx"] = "torch",
@@ -111,6 +115,14 @@ def predict(
         Also write the probability of each pixel, as TIFF.
     uncertainty
         Also write how unsure the model is of each pixel, as TIFF; takes eight times as long.
+    polygons
+        Also write outlines as GeoJSON, in the image's own reference system.
+    smallest_area
+        Of polygons, in square metres (pixels where an image has no reference system).
+    simplify
+        How far a polygon's outline may move to have fewer points, in pixels.
+    fill_holes
+        Draw polygons without their holes.
     window
         Side of the windows in pixels; by default 512, or the model's crops if they are larger.
     halo
@@ -124,8 +136,12 @@ def predict(
     overwrite
         Replace the predictions folder if it exists.
     """
+    from crosspatch.prediction.polygons import PolygonSettings
     from crosspatch.workflows.predict import predict as workflow
 
+    settings = PolygonSettings(smallest_area, simplify, fill_holes)
+    if settings != PolygonSettings() and not polygons:
+        raise SettingsError("--smallest-area, --simplify and --fill-holes say how --polygons draws")
     with progress_bars(output) as progress:
         made = workflow(
             model,
@@ -134,6 +150,7 @@ def predict(
             bands=_numbers(bands),
             probabilities=probabilities,
             uncertainty=uncertainty,
+            polygons=settings if polygons else False,
             window=window,
             halo=halo,
             engine=engine,

@@ -35,6 +35,7 @@ from crosspatch.prediction.outputs import (
     is_tiled,
     shown_channels,
 )
+from crosspatch.prediction.polygons import Polygons, PolygonSettings
 from crosspatch.prediction.scene import (
     HALO,
     batch_of,
@@ -62,6 +63,7 @@ class _Wish:
     bands: Sequence[int] | None
     probabilities: bool
     uncertainty: bool
+    polygons: PolygonSettings | None
     window: int | None
     halo: int
 
@@ -82,6 +84,7 @@ def predict(
     bands: Sequence[int] | None = None,
     probabilities: bool = False,
     uncertainty: bool = False,
+    polygons: bool | PolygonSettings = False,
     window: int | None = None,
     halo: int = HALO,
     engine: EngineName = "torch",
@@ -105,6 +108,8 @@ def predict(
     probabilities : also write ``probabilities/NAME.tif``
     uncertainty : also write ``uncertainty/NAME.tif``: the standard deviation of the model's answers
         to eight views of each window, in [0, 0.5]; takes eight times as long
+    polygons : also write ``polygons/NAME.geojson``: outlines in the image's reference system, with
+        area and mean probability; a `PolygonSettings` says how
     window : side of a window in pixels; by itself 512, or the model's crop size if that is larger
     halo : pixels of context around what each window draws
     engine : torch, or onnx: ONNX Runtime on the CPU, in fp32 (extra ``onnx``)
@@ -128,7 +133,10 @@ def predict(
     found = find_inputs(inputs)
     refuse_inputs_inside(out, model, *(one.path for one in found))
     keep_freed_memory()
-    wish = _Wish(bands, probabilities, uncertainty, window, halo)
+    settings = PolygonSettings() if polygons is True else polygons or None
+    if settings:
+        settings.check()
+    wish = _Wish(bands, probabilities, uncertainty, settings, window, halo)
     drawer = _Drawer(model, load_engine(model, engine, device=device, precision=precision))
     table = {
         "model": str(model.path),
@@ -277,6 +285,8 @@ def _outputs(
             outputs.append(LayerGeoTiff(target, facts, layout, layer))
         else:
             outputs.append(LayerImage(target, shape, layer))
+    if wish.polygons:
+        outputs.append(Polygons(folder / f"polygons/{name}.geojson", facts, wish.polygons))
     outputs.append(Overlay(folder / f"overlays/{name}.png", shape, shown))
     return path, outputs
 
