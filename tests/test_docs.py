@@ -13,9 +13,9 @@ from crosspatch.crops.packed import CROP_COLUMNS, SUBJECT_COLUMNS
 from crosspatch.evaluation.rows import COLUMNS as SCORE_COLUMNS
 from crosspatch.feedback.table import COLUMNS as QUEUE_COLUMNS
 from crosspatch.prediction import folder as predictions
+from crosspatch.prediction import polygons
 from crosspatch.reviewing.harvest import SPLIT_COLUMNS as REVIEWED_COLUMNS
 from crosspatch.reviewing.store import LOG_KEYS
-from crosspatch.prediction import polygons
 from crosspatch.studies import tables as studies
 from crosspatch.volunteers import folder as consensus
 from crosspatch.volunteers import report, tally
