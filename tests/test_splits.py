@@ -8,6 +8,7 @@ from crosspatch.errors import LeakError, SettingsError
 from crosspatch.splits import (
     check_leak,
     find_leaks,
+    grouped_folds,
     nested_fraction,
     seeded_split,
     set_aside,
@@ -195,3 +196,27 @@ class TestLeaks:
         test = [(f"b{i}", f"g{i}", "") for i in range(14)]
         with pytest.raises(LeakError, match=r"14 leaks[\s\S]*and 4 more"):
             check_leak(train, test)
+
+
+class TestFolds:
+    def test_are_whole_groups_and_nearly_equal(self):
+        groups = ["a"] * 5 + ["b"] * 3 + ["c"] * 3 + ["d"] * 2 + ["e"] + ["f"]
+        folds = grouped_folds(groups, 3)
+        assert set(folds) == set("abcdef")
+        held = Counter(folds[group] for group in groups)
+        assert set(held.values()) == {5}
+        assert folds["a"] == 0
+
+    @given(st.lists(st.sampled_from("abcdefgh"), min_size=1), st.integers(2, 4), st.integers(0, 9))
+    def test_none_is_empty_and_order_does_not_matter(self, groups, folds, seed):
+        if len(set(groups)) < folds:
+            with pytest.raises(SettingsError, match="cannot be divided"):
+                grouped_folds(groups, folds, seed)
+            return
+        placed = grouped_folds(groups, folds, seed)
+        assert set(placed.values()) == set(range(folds))
+        assert placed == grouped_folds(groups[::-1], folds, seed)
+
+    def test_another_seed_divides_otherwise(self):
+        groups = [str(number) for number in range(20)]
+        assert grouped_folds(groups, 4, 0) != grouped_folds(groups, 4, 1)

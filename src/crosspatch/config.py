@@ -195,11 +195,14 @@ def parse_table(model: type[_Model], table: Mapping[str, Any], where: str = "") 
     try:
         return model.model_validate(table)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg'].lower()}".lstrip(": ")
-            for item in error.errors()
-        )
-        raise SettingsError(where + problems) from None
+        raise SettingsError(where + "; ".join(map(_said, error.errors()))) from None
+
+
+def _said(item: Any) -> str:
+    """Say one problem of pydantic's in our words: where, and what."""
+    where = ".".join(str(part) for part in item["loc"])
+    what = item["msg"].removeprefix("Value error, ")
+    return f"{where}: {what[:1].lower()}{what[1:]}" if where else what
 
 
 def _refuse_unknown(table: Mapping[str, Any], model: type[BaseModel], where: str) -> None:

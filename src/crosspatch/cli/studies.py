@@ -1,8 +1,15 @@
 """``crosspatch study``."""
 
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from crosspatch.cli.console import Output, progress_bars, say, table
+from crosspatch.errors import SettingsError
+
+if TYPE_CHECKING:
+    from crosspatch.studies.outline import Outline
 
 _DEFAULT = Output()
 
@@ -10,9 +17,10 @@ _DEFAULT = Output()
 def study(
     plan: Path,
     *,
-    out: Path,
+    out: Path | None = None,
     workers: int = 1,
     scheduler: str | None = None,
+    dry_run: bool = False,
     overwrite: bool = False,
     output: Output = _DEFAULT,
 ) -> int:
@@ -30,9 +38,15 @@ def study(
         Runs at the same time on this machine.
     scheduler
         Address of a Dask scheduler, such as tcp://host:8786, instead of this machine.
+    dry_run
+        Only list every run, what it needs, the counts, and about how long it all takes.
     overwrite
         Begin anew where a study stands.
     """
+    if dry_run:
+        return _dry_run(plan, output)
+    if out is None:
+        raise SettingsError("give --out STUDY, the folder to make or to go on with, or --dry-run")
     from crosspatch.workflows.study import study as workflow
 
     with progress_bars(output) as progress:
@@ -47,3 +61,45 @@ def study(
         lines.append("the same command tries these again")
     say(output, {"study": str(made.path), "runs": len(runs), "failed": failed}, lines)
     return 1 if failed else 0
+
+
+def _dry_run(plan: Path, output: Output) -> int:
+    from crosspatch.workflows.study_outline import dry_run
+
+    made, seconds = dry_run(plan)
+    result = {
+        "data": [asdict(one) for one in made.data],
+        "runs": [
+            {key: getattr(run, key) for key in ("name", "needs", "labels", "steps")}
+            | {"tested on": run.test_subjects}
+            for run in made.runs
+        ],
+        "seconds": seconds,
+        "said": list(made.said),
+    }
+    say(output, result, [*_lines(made), *made.said, _how_long(made, seconds)])
+    return 0
+
+
+def _lines(made: "Outline") -> Iterator[str]:
+    columns = ("", "data", "subjects", "samples", "test subjects", "test samples")
+    rows = [
+        (one.role, one.name, one.subjects, one.samples, one.test_subjects, one.test_samples)
+        for one in made.data
+    ]
+    yield table("", columns, rows)
+    of_runs = ("run", "needs", "labels", "steps", "tested on")
+    runs = [(one.name, one.needs, one.labels, one.steps, one.test_subjects) for one in made.runs]
+    yield table("", of_runs, runs)
+    steps = sum(one.steps for one in made.runs)
+    yield f"{len(made.runs)} runs, {steps} steps"
+
+
+def _how_long(made: "Outline", seconds: float | None) -> str:
+    if seconds is None:
+        return "no estimate of the time: not all images are here"
+    hours = f"{seconds / 3600:.1f} hours" if seconds > 5400 else f"{seconds / 60:.0f} minutes"
+    return (
+        f"about {hours} on this machine, one run after another, by a few steps of each kind "
+        "(baselines not counted); --workers N does several at once"
+    )

@@ -20,6 +20,7 @@ from crosspatch.files import (
     to_json,
     write_toml,
 )
+from crosspatch.splits import SPLITS, find_leaks
 
 
 def refold(crops: Crops, splits: Mapping[str, str], out: PathLike) -> Crops:
@@ -38,11 +39,18 @@ def refold(crops: Crops, splits: Mapping[str, str], out: PathLike) -> Crops:
     ------
     SettingsError
         A subject of the pack has no split.
+    LeakError
+        A group, or copies of an image, stand in two splits.
     """
     subjects = crops.subjects["subject"].tolist()
     if missing := [name for name in subjects if name not in splits]:
         raise SettingsError(f"{missing[0]!r} is in no fold")
     chosen = {name: splits[name] for name in subjects}
+    listed = zip(subjects, crops.subjects["group"], crops.subjects["content"], strict=True)
+    placed = [(chosen[name], (name, str(group), str(content))) for name, group, content in listed]
+    find_leaks(
+        {split: [one for where, one in placed if where == split] for split in SPLITS}, refuse=True
+    )
     fingerprint = fingerprint_bytes(crops.fingerprint.encode(), to_json(chosen).encode())
     out = Path(out)
     if (out / "crops.toml").is_file():

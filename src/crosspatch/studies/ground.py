@@ -53,7 +53,7 @@ def lay_ground(
         A data set or model is not what it should be; the message says which.
     """
     told = plan.target
-    dataset = _opened(place(plan_path, told.dataset), told.foreground, "target")
+    dataset = opened(place(plan_path, told.dataset), told.foreground, "target")
     name = told.name or dataset.name
     folds, said = _target_crops(plan, dataset, study / "crops", progress)
     sources = {
@@ -68,30 +68,32 @@ def lay_ground(
                 f"{source} is one checkpoint: what is found of it holds for this model, not for "
                 "models trained on such images"
             )
-    fractions, dropped = distinct_fractions(folds, plan.fractions, plan.seeds)
-    if dropped:
-        left = ", ".join(f"{fraction:g}" for fraction in dropped)
-        said.append(f"left out, as they come to the subjects of a larger fraction: {left}")
-    if len(plan.seeds) == 1:
-        said.append("one seed: intervals do not show how much a repetition would differ")
+    groups = [
+        crops.subjects["group"][crops.subjects["split"] == "train"].tolist() for crops in folds
+    ]
+    fractions, left_out = distinct_fractions(groups, plan.fractions, plan.seeds)
+    said += [*left_out, *few_seeds(plan)]
     return Ground(name, dataset, folds, sources, fractions, (*said, *folds[0].said))
 
 
 def distinct_fractions(
-    folds: Sequence[Crops], fractions: Sequence[float], seeds: Sequence[int]
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Part fractions into those to run, and those that come to the same as a larger one.
+    folds: Sequence[Sequence[str]], fractions: Sequence[float], seeds: Sequence[int]
+) -> tuple[tuple[float, ...], list[str]]:
+    """Leave out fractions that come to the subjects of a larger one, where groups are few.
 
     Parameters
     ----------
-    folds : sequence of Crops
-    fractions : sequence of float
-        Rising.
-    seeds : sequence of int
+    folds : the group of each training subject, of each fold
+    fractions : rising
+    seeds : each chooses other subjects
+
+    Returns
+    -------
+    The fractions that differ from one another in every fold and for every seed; and a sentence
+    where some do not.
     """
     sizes: dict[float, list[int]] = {fraction: [] for fraction in fractions}
-    for crops in folds:
-        groups = crops.subjects["group"][crops.subjects["split"] == "train"].tolist()
+    for groups in folds:
         for seed in seeds:
             for fraction in fractions:
                 sizes[fraction].append(len(nested_fraction(groups, fraction, seed)))
@@ -100,10 +102,20 @@ def distinct_fractions(
         for smaller, larger in pairwise(fractions)
         if any(a == b for a, b in zip(sizes[smaller], sizes[larger], strict=True))
     }
-    return tuple(f for f in fractions if f not in dropped), tuple(sorted(dropped))
+    left_out = ", ".join(f"{fraction:g}" for fraction in sorted(dropped))
+    said = [f"left out, as they come to the subjects of a larger fraction: {left_out}"]
+    return tuple(f for f in fractions if f not in dropped), said if dropped else []
 
 
-def _opened(path: Path, foreground: str | None, what: str) -> Dataset:
+def few_seeds(plan: StudyTable) -> list[str]:
+    """Say what a single seed cannot show."""
+    if len(plan.seeds) > 1:
+        return []
+    return ["one seed: intervals do not show how much a repetition would differ"]
+
+
+def opened(path: Path, foreground: str | None, what: str) -> Dataset:
+    """Open a data set; what is wrong is said with ``what``, its place in the plan."""
     try:
         return Dataset.open(path, foreground=foreground)
     except CrosspatchError as error:
@@ -160,9 +172,7 @@ def _source(
             return Model.open(place(plan_path, told.model))
         except InputError as error:
             raise InputError(f"{what}: {error}") from None
-    datasets = [
-        _opened(place(plan_path, one), told.foreground, what) for one in told.datasets or ()
-    ]
+    datasets = [opened(place(plan_path, one), told.foreground, what) for one in told.datasets or ()]
     try:
         return pack(
             datasets, told.made, folder / f"source-{name}", overwrite=True, progress=progress

@@ -150,7 +150,7 @@ def local_pool(workers: int) -> Iterator[Executor]:
 
 
 @contextmanager
-def dask_pool(address: str) -> Iterator[Executor]:
+def dask_pool(address: str, *, timeout: float = 20.0) -> Iterator[Executor]:
     """Workers of a Dask scheduler, all of which see the study's folder under the same path.
 
     Raises
@@ -165,7 +165,7 @@ def dask_pool(address: str) -> Iterator[Executor]:
     except ImportError:
         raise MissingExtraError("--scheduler", "cluster") from None
     try:
-        client = Client(address, timeout=20)  # type: ignore[no-untyped-call]
+        client = Client(address, timeout=timeout)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise CrosspatchError(f"--scheduler {address}: no answer ({error})") from None
     with client:
