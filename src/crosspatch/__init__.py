@@ -18,6 +18,7 @@ _HOMES = {
     "Model": "crosspatch.models.storage",
     "Run": "crosspatch.training.run",
     "Predictions": "crosspatch.workflows.predict",
+    "Queue": "crosspatch.workflows.queue",
     "consensus": "crosspatch.workflows.consensus",
     "import_coco_stuff": "crosspatch.workflows.import_coco_stuff",
     "prepare": "crosspatch.workflows.prepare",
@@ -29,6 +30,7 @@ _HOMES = {
     "predict": "crosspatch.workflows.predict",
     "export": "crosspatch.workflows.export",
     "report": "crosspatch.workflows.report",
+    "queue": "crosspatch.workflows.queue",
     "info": "crosspatch.workflows.info",
 }
 
@@ -40,6 +42,7 @@ __all__ = [
     "Generator",
     "Model",
     "Predictions",
+    "Queue",
     "Run",
     "Study",
     "__version__",
@@ -51,6 +54,7 @@ __all__ = [
     "info",
     "predict",
     "prepare",
+    "queue",
     "report",
     "resume",
     "study",
@@ -74,6 +78,7 @@ if TYPE_CHECKING:
     from crosspatch.workflows.info import info
     from crosspatch.workflows.predict import Predictions, predict
     from crosspatch.workflows.prepare import prepare
+    from crosspatch.workflows.queue import Queue, queue
     from crosspatch.workflows.report import report
     from crosspatch.workflows.study import study
     from crosspatch.workflows.train import resume, train

@@ -25,12 +25,12 @@ COLUMNS = {
     ),
     "reason": "why, in words",
     "need": "mean place among the open subjects by uncertainty, verdict and disagreement, [0, 1]",
-    "uncertainty": "mean entropy of the model's probability, bits a pixel, [0, 1]",
+    "uncertainty": "how far the model's answers to eight views differ, a claimed pixel; from 0 on",
     "confidence": "Dice that the model's probabilities promise for its own mask, [0, 1]",
     "verdict": "share of patches in which the discriminator takes the model's mask for a person's",
     "disagreement": (
-        "of the model with the volunteers' votes, or with the mask where there are none: "
-        "1 - intersection / union of the two maps, [0, 1]; empty without either"
+        "mean share of the volunteers whom the model contradicts, over the pixels that it or the "
+        "consensus calls foreground, [0, 1]; 1 - IoU with the mask where there are no votes"
     ),
     "foreground": "share of the pixels with data that the model's mask calls foreground, [0, 1]",
     "novelty": "distance of its features from the nearest labelled subject's; 1 is usual here",
