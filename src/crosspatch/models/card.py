@@ -7,9 +7,17 @@ from crosspatch.models.facts import ModelFacts
 
 
 def card(facts: ModelFacts) -> str:
-    """Write the card in Markdown: data, licence, provenance, scores, limits."""
+    """Write the card in Markdown: data, licence, provenance, scores, limits.
+
+    The lines between dashes are what the Hugging Face hub reads of a model that is shared there.
+    """
     provenance = facts.provenance
     lines = [
+        "---",
+        "library_name: crosspatch",
+        "pipeline_tag: image-segmentation",
+        "---",
+        "",
         "# Model card",
         "",
         f"Segments **{', '.join(facts.foreground)}** in images with the channels "

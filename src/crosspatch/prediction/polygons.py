@@ -117,7 +117,7 @@ class Polygons:
     def _write_one(self, rings: list[NDArray[np.int64]], area: float, mean: float) -> None:
         self._count += 1
         unit = "area_m2" if self._ground.unit == "m2" else "area_pixels"
-        properties: dict[str, Any] = {"id": self._count, unit: float(f"{area:.10g}")}
+        properties: dict[str, Any] = {"id": self._count, unit: float(f"{area:.8g}")}
         properties["mean_probability"] = round(mean, 6)
         if self._facts.planes > 1:
             properties["plane"] = self._plane
