@@ -30,6 +30,7 @@ def consensus(
     repeats: Literal["first", "last", "all"] = "first",
     blank_answer: str | None = None,
     expert: Path | None = None,
+    proposals: Path | None = None,
     seed: int = 0,
     workers: int | None = None,
     overwrite: bool = False,
@@ -75,6 +76,9 @@ def consensus(
         TASK=ANSWER, such as T1=No, that skips the drawing task and means "nothing here".
     expert
         Folder of expert masks to compare the votes with.
+    proposals
+        The proposals.jsonl of crosspatch zooniverse push: outlines of the model that nobody touched
+        are no votes.
     seed
         Divides the subjects into training and test.
     workers
@@ -105,6 +109,7 @@ def consensus(
             repeats=repeats,
             blank_answer=blank_answer,
             expert=expert,
+            proposals=proposals,
             seed=seed,
             workers=workers,
             overwrite=overwrite,

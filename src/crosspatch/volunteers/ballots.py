@@ -50,7 +50,8 @@ class Ballot(msgspec.Struct, array_like=True):
 
     ``points`` holds all outlines as float64 row, column of the uploaded image, ``lengths`` how many
     points each has, ``sources`` the (task, marks, tool) each came from. ``width`` and ``height``
-    are the uploaded image's, 0 where the row does not say.
+    are the uploaded image's, 0 where the row does not say. ``untouched`` are the outlines, by place,
+    that a model proposed and the volunteer left as they were.
     """
 
     line: int
@@ -74,6 +75,7 @@ class Ballot(msgspec.Struct, array_like=True):
     lengths: list[int]
     sources: list[tuple[str, list[int], str]]
     points: bytes
+    untouched: list[int] = msgspec.field(default_factory=list)
 
     def outlines(self) -> list[Outline]:
         """Return the outlines as (N, 2) float64 arrays, read only."""

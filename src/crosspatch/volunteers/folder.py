@@ -18,7 +18,7 @@ from crosspatch.dataset import FOREGROUND, IGNORED, MaskValues
 from crosspatch.errors import InputError
 from crosspatch.files import inside
 from crosspatch.volunteers.agreement import SubjectAgreement, subject_agreement
-from crosspatch.volunteers.consensus import Votes
+from crosspatch.volunteers.consensus import Votes, votes_needed
 from crosspatch.volunteers.expert import SubjectCurve, subject_curve
 from crosspatch.volunteers.methods import Judge, Learned, Rule
 from crosspatch.volunteers.outlines import SubjectOutlines, VolunteerOutlines
@@ -172,8 +172,9 @@ def _paint(
     status = decided if isinstance(decided, str) else MADE
     votes = Votes(runs.paint(runs.counts.astype(np.uint16)), agreement.voters)
     _write_votes(inside(desk.folder / "votes", f"{subject.name}.png"), votes)
+    mask = None
     if not isinstance(decided, str):
-        mask = runs.paint(decided)
+        mask = _doubted(runs.paint(decided), votes, subject, desk.rule)
         images.write_mask(inside(desk.folder / "masks", f"{subject.name}.png"), mask)
     if read.image is not None:
         name = f"{subject.name}{read.image.suffix.lower()}"
@@ -181,7 +182,7 @@ def _paint(
     expert = find_file(desk.experts, [subject.subject_id, *read.files])
     if expert is not None:
         _compare(desk, work, subject, votes, expert)
-    work.rows.append(_row(read, subject, status, agreement, _shares(runs, decided)))
+    work.rows.append(_row(read, subject, status, agreement, _shares(mask)))
 
 
 def _write_votes(path: Path, votes: Votes) -> None:
@@ -192,14 +193,29 @@ def _write_votes(path: Path, votes: Votes) -> None:
         images.write_image(path, votes.counts[np.newaxis])
 
 
-def _shares(runs: VoteRuns, decided: NDArray[np.uint8] | str) -> tuple[float, float]:
+def _doubted(
+    mask: NDArray[np.uint8], votes: Votes, subject: SubjectOutlines, rule: Rule
+) -> NDArray[np.uint8]:
+    """Leave background open (255) where it rests on people who left a model's proposal standing.
+
+    They did not say that there is nothing. So where their proposals, taken as votes, would reach
+    the number that makes foreground, nobody knows.
+    """
+    if not any(one.standing for one in subject.volunteers):
+        return mask
+    runs = vote_runs([one.outlines + one.standing for one in subject.volunteers], subject.shape)
+    both = runs.paint(runs.counts.astype(np.uint16))
+    needed = rule.at_least or votes_needed(votes.voters, rule.threshold)
+    doubted = (mask == 0) & (both > votes.counts) & (both >= needed)
+    return np.where(doubted, np.uint8(IGNORED), mask)
+
+
+def _shares(mask: NDArray[np.uint8] | None) -> tuple[float, float]:
     """Return the shares of a mask's pixels that are foreground and that are ignored."""
-    if isinstance(decided, str):
+    if mask is None:
         return math.nan, math.nan
-    pixels = float(runs.patterns.areas.sum())
     foreground, ignored = (
-        float(runs.patterns.areas[decided == value].sum()) / pixels
-        for value in (FOREGROUND, IGNORED)
+        float(np.count_nonzero(mask == value)) / mask.size for value in (FOREGROUND, IGNORED)
     )
     return foreground, ignored
 

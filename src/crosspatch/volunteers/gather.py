@@ -22,6 +22,7 @@ from crosspatch.errors import InputError
 from crosspatch.progress import Progress, silent
 from crosspatch.volunteers.ballots import Ballot, Choice, Reading
 from crosspatch.volunteers.panoptes import NEEDED_COLUMNS, BallotReader
+from crosspatch.volunteers.proposals import Proposals
 from crosspatch.volunteers.rows import Block, Header, blocks, read_block, read_header
 from crosspatch.volunteers.tables import ToolTable
 from crosspatch.volunteers.tally import Rejected
@@ -60,6 +61,7 @@ def gather(
     choice: Choice,
     *,
     tools: ToolTable | None = None,
+    proposals: Proposals | None = None,
     workers: int = 1,
     reject: Callable[[list[Rejected]], None],
     progress: Progress = silent,
@@ -72,6 +74,7 @@ def gather(
     spill : an empty folder for the buckets, on a disk with room for about as much as the export
     choice : which workflow, version, task, tools and frame are wanted
     tools : from a workflows export; tells tools of equal fields apart
+    proposals : outlines of a model that volunteers were shown
     workers : processes that read at the same time; 1 reads in this one
     reject : called with the rejections of each piece, in the order of the file
     progress : called with megabytes
@@ -92,7 +95,7 @@ def gather(
         pieces = blocks(export, header)
         # A handful at a time: an endless queue of results would not have bounded memory.
         while piece := list(islice(pieces, _BLOCKS_AT_ONCE * workers)):
-            work = (delayed(_read)(export, header, one, choice, tools, number) for one in piece)
+            work = (delayed(_read)(export, header, one, choice, tools, proposals, number) for one in piece)
             done = pool(work)
             for reading, _ in done:
                 reject(reading.rejected)
@@ -127,10 +130,11 @@ def _read(
     block: Block,
     choice: Choice,
     tools: ToolTable | None,
+    proposals: Proposals | None,
     buckets: int,
 ) -> tuple[Reading, dict[int, bytes]]:
     """Read one block; runs in a worker."""
-    reader = BallotReader(header.names, choice, tools)
+    reader = BallotReader(header.names, choice, tools, proposals)
     encode = msgspec.msgpack.Encoder().encode
     spilled: dict[int, list[bytes]] = {}
     for row in read_block(export, block, header):

@@ -25,6 +25,8 @@ class VolunteerOutlines:
         False for anonymous volunteers.
     expert : bool
         The export marks the person as an expert of the project.
+    standing : tuple of (N, 2) float64
+        Outlines that a model proposed and the volunteer left untouched: no vote either way.
     """
 
     volunteer: str
@@ -32,6 +34,7 @@ class VolunteerOutlines:
     outlines: tuple[Outline, ...]
     logged_in: bool = True
     expert: bool = False
+    standing: tuple[Outline, ...] = ()
 
     @property
     def blank(self) -> bool:

@@ -31,6 +31,7 @@ from crosspatch.volunteers.marks import (
     is_mark,
     tool_of,
 )
+from crosspatch.volunteers.proposals import Proposals
 from crosspatch.volunteers.rows import BrokenRow, Row
 from crosspatch.volunteers.tables import ToolTable
 from crosspatch.volunteers.tally import Rejected
@@ -52,15 +53,21 @@ class BallotReader:
     columns : names of the export's columns
     choice : what is wanted
     tools : from a workflows export, if there is one; tells tools of equal fields apart
+    proposals : outlines of a model that volunteers were shown
     """
 
     def __init__(
-        self, columns: tuple[str, ...], choice: Choice, tools: ToolTable | None = None
+        self,
+        columns: tuple[str, ...],
+        choice: Choice,
+        tools: ToolTable | None = None,
+        proposals: Proposals | None = None,
     ) -> None:
         self._at = {name: columns.index(name) for name in columns}
         self._missing = {name for name in _OTHER_COLUMNS if name not in self._at}
         self.choice = choice
         self._tools = tools or ToolTable()
+        self._proposals = proposals or Proposals()
         self.found = Reading()
 
     def read(self, row: Row | BrokenRow) -> Ballot | None:
@@ -133,16 +140,20 @@ class BallotReader:
             if self.choice.task in (None, task):
                 ballot.answered.append(task)
             drawn: dict[tuple[int, str], list[tuple[int, Path]]] = {}
+            proposed: set[int] = set()
             for position, mark in enumerate(value):
                 self.found.tally.marks_read += 1
                 try:
                     index, tool, path = self._draw(ballot, task, mark)
                     drawn.setdefault((index, tool), []).append((position, path))
+                    frame = mark.get("frame") or 0
+                    if self._proposals.hold(ballot.subject_id, frame, path.points):
+                        proposed.add(position)
                 except MarkError as error:
                     tool = tool_of(mark) if is_mark(mark) else ""
                     self._reject_mark(ballot, task, position, tool, str(error))
             for (_, tool), marks in drawn.items():
-                parts += self._close(ballot, task, tool, marks)
+                parts += self._close(ballot, task, tool, marks, proposed)
         ballot.points = b"".join(parts)
 
     def _draw(self, ballot: Ballot, task: str, mark: Any) -> tuple[int, str, Path]:
@@ -170,7 +181,12 @@ class BallotReader:
             raise
 
     def _close(
-        self, ballot: Ballot, task: str, tool: str, marks: list[tuple[int, Path]]
+        self,
+        ballot: Ballot,
+        task: str,
+        tool: str,
+        marks: list[tuple[int, Path]],
+        proposed: set[int],
     ) -> Iterator[bytes]:
         """Close the paths of one tool into outlines, and note where each came from."""
         whole, dropped = assemble([path for _, path in marks])
@@ -178,6 +194,8 @@ class BallotReader:
             ballot.unusable += 1
             self._reject_mark(ballot, task, marks[part][0], tool, reason)
         for one in whole:
+            if proposed.issuperset(marks[part][0] for part in one.parts):
+                ballot.untouched.append(len(ballot.sources))
             ballot.lengths.append(len(one.outline))
             ballot.sources.append((task, [marks[part][0] for part in one.parts], tool))
             yield np.ascontiguousarray(one.outline).tobytes()

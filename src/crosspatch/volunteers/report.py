@@ -13,6 +13,7 @@ from crosspatch.volunteers.folder import MADE, SUBJECT_COLUMNS, BucketWork
 from crosspatch.volunteers.gather import Gathered
 from crosspatch.volunteers.staple import Estimate
 from crosspatch.volunteers.tally import plain
+from crosspatch.volunteers.who_counts import UNTOUCHED
 
 VOLUNTEER_COLUMNS = (
     "volunteer", "subjects", "repeats", "compared", "dice", "relative", "area", "blanks",
@@ -104,6 +105,12 @@ def sentences(choice: Choice, gathered: Gathered, work: BucketWork, images: bool
         said.append(
             f"the masks of {work.stretched} subjects have other proportions than the images that "
             "volunteers saw: are these the right images, is this the right size?"
+        )
+    if work.tally.marks_rejected[UNTOUCHED]:
+        said.append(
+            f"{work.tally.marks_rejected[UNTOUCHED]} marks are proposals of the model that nobody "
+            "touched: they are no votes, and where a mask would rest on whoever left them "
+            "standing, it is undecided (255)"
         )
     if work.unsized:
         said.append(

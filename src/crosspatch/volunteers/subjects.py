@@ -12,7 +12,7 @@ from crosspatch.volunteers.gather import ballots_in
 from crosspatch.volunteers.marks import Outline
 from crosspatch.volunteers.outlines import SubjectOutlines, VolunteerOutlines
 from crosspatch.volunteers.tally import Rejected, Tally
-from crosspatch.volunteers.who_counts import REPEAT, SEEN, Placed, Repeats, who_counts
+from crosspatch.volunteers.who_counts import REPEAT, SEEN, UNTOUCHED, Placed, Repeats, who_counts
 
 OTHER_WORKFLOW = "another workflow"
 OUTSIDE = "it lies outside the image"
@@ -212,17 +212,20 @@ def _count(
     inside: dict[int, list[int]] = {}
     placed = []
     for ballot in ballots:
-        outlines, kept = [], []
+        outlines, kept, standing = [], [], []
         natural = (ballot.height, ballot.width) if ballot.height else seen
         for source, outline in enumerate(ballot.outlines()):
             scaled = _scaled(outline, natural, shape)
-            if _reaches(scaled, shape):
+            if _reaches(scaled, shape) and source in ballot.untouched:
+                read.reject_mark(ballot, source, UNTOUCHED)
+                standing.append(scaled)
+            elif _reaches(scaled, shape):
                 outlines.append(scaled)
                 kept.append(source)
             else:
                 read.reject_mark(ballot, source, OUTSIDE)
-        outside = len(ballot.lengths) - len(kept)
-        placed.append(Placed(ballot, tuple(outlines), ballot.unusable + outside))
+        unusable = ballot.unusable + len(ballot.lengths) - len(kept) - len(standing)
+        placed.append(Placed(ballot, tuple(outlines), unusable, tuple(standing)))
         inside[ballot.line] = kept
     counted = who_counts(placed, rules.region_tasks, rules.repeats)
     for one, reason in counted.rejected:
@@ -250,7 +253,12 @@ def _count(
 def _vote(one: Placed) -> VolunteerOutlines:
     ballot = one.ballot
     return VolunteerOutlines(
-        ballot.volunteer, ballot.classification_id, one.outlines, ballot.logged_in, ballot.expert
+        ballot.volunteer,
+        ballot.classification_id,
+        one.outlines,
+        ballot.logged_in,
+        ballot.expert,
+        one.standing,
     )
 
 

@@ -2,7 +2,8 @@
 
 One volunteer has one vote on a subject. Drawing nothing is a vote for background; not having been
 asked is none; and a volunteer whose marks all came out unusable meant to draw something, so that
-ballot is no vote either.
+ballot is no vote either. Nor is one that leaves a model's proposals as they were and draws nothing:
+it may be agreement, it may be haste, and it is not independent of the model.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ SEEN = "the volunteer had seen the subject before"
 TWICE = "the same classification again"
 UNASKED = "no drawing task was answered"
 UNUSABLE = "none of its marks can be used"
+UNTOUCHED = "a proposal of the model, left untouched"
+ONLY_UNTOUCHED = "nothing drawn but proposals of the model, left untouched"
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,14 @@ class Placed:
         Row, column; only those that reach into the image.
     unusable : int
         Marks that were meant to be areas of the wanted kind and could not be used.
+    standing : tuple of (N, 2) float64
+        Proposals of a model that the volunteer left standing, untouched.
     """
 
     ballot: Ballot
     outlines: tuple[Outline, ...]
     unusable: int
+    standing: tuple[Outline, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,8 @@ def _why_not(one: Placed, region_tasks: frozenset[str], identities: set[str]) ->
         return None
     if one.unusable:
         return UNUSABLE
+    if one.standing:
+        return ONLY_UNTOUCHED
     asked = one.ballot.said_blank or not region_tasks.isdisjoint(one.ballot.answered)
     return None if asked else UNASKED
 

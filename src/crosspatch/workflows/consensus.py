@@ -33,6 +33,7 @@ from crosspatch.volunteers.expert import compare_with_expert
 from crosspatch.volunteers.folder import MADE, BucketWork, Desk, learn_bucket, paint_bucket
 from crosspatch.volunteers.gather import Gathered, gather
 from crosspatch.volunteers.methods import Judge, Learned, Method, Rule, judge
+from crosspatch.volunteers.proposals import Proposals, read_proposals
 from crosspatch.volunteers.subjects import Frames, Rules, index_files
 from crosspatch.volunteers.tables import read_locations, read_tools
 from crosspatch.volunteers.tally import RejectedFile
@@ -63,6 +64,7 @@ def consensus(
     repeats: Repeats = "first",
     blank_answer: str | None = None,
     expert: PathLike | None = None,
+    proposals: PathLike | None = None,
     seed: int = 0,
     workers: int | None = None,
     overwrite: bool = False,
@@ -92,6 +94,8 @@ def consensus(
     repeats : which classification of a volunteer on a subject counts: "first", "last" or "all"
     blank_answer : "T1=No": this answer, which skips the drawing task, is a vote for background
     expert : folder of expert masks, named like subjects or their images, to compare with
+    proposals : proposals.jsonl of ``zooniverse push``: marks that a model proposed and nobody
+        touched are listed, and are no votes
     seed : divides the subjects into training and test
     workers : processes; by itself one a core, and one for a small export
     overwrite : replace a data set that stands at ``out``
@@ -124,7 +128,8 @@ def consensus(
     grid = None if size is None else _grid(size)
     _check(rule, repeats, images, size)
     refuse_existing(out, kind="dataset", overwrite=overwrite)
-    refuse_inputs_inside(out, export, subjects, workflows, images, expert)
+    refuse_inputs_inside(out, export, subjects, workflows, images, expert, proposals)
+    shown = Proposals() if proposals is None else Proposals.of(read_proposals(proposals))
     frames = Frames(
         size=grid,
         images=None if images is None else _files_in(images),
@@ -140,7 +145,8 @@ def consensus(
             (writer.folder / name).mkdir()
         with RejectedFile(writer.folder / "rejected.csv") as rejected:
             gathered = gather(
-                Path(export), writer.folder / _SPILL, choice, tools=table, workers=crew.workers,
+                Path(export), writer.folder / _SPILL, choice, tools=table, proposals=shown,
+                workers=crew.workers,
                 reject=rejected.write, progress=progress,
             )  # fmt: skip
             rules = Rules(gathered.workflow, gathered.region_tasks, repeats)
