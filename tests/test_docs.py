@@ -12,6 +12,7 @@ from crosspatch.config import schema_fields
 from crosspatch.crops.packed import CROP_COLUMNS, SUBJECT_COLUMNS
 from crosspatch.evaluation.rows import COLUMNS as SCORE_COLUMNS
 from crosspatch.feedback.table import COLUMNS as QUEUE_COLUMNS
+from crosspatch.feedback.zooniverse.plan import PLAN_COLUMNS
 from crosspatch.prediction import folder as predictions
 from crosspatch.prediction import polygons
 from crosspatch.reviewing.harvest import SPLIT_COLUMNS as REVIEWED_COLUMNS
@@ -81,6 +82,7 @@ def test_every_setting_is_on_the_configuration_page():
         ("subjects.csv (consensus)", consensus.SUBJECT_COLUMNS),
         ("volunteers.csv", report.VOLUNTEER_COLUMNS),
         ("rejected.csv", tally.REJECTED_COLUMNS),
+        ("plan.csv", PLAN_COLUMNS),
         ("expert_curve.csv", report.CURVE_COLUMNS),
         ("expert_choice.csv", report.CHOICE_COLUMNS),
         ("results.csv", studies.RESULT_COLUMNS),

@@ -2,7 +2,6 @@ import csv
 
 import numpy as np
 import pytest
-from exports import box, freehand, row, write
 
 from crosspatch import images
 from crosspatch.errors import InputError
@@ -15,6 +14,7 @@ from crosspatch.volunteers.proposals import (
 )
 from crosspatch.volunteers.who_counts import ONLY_UNTOUCHED, UNTOUCHED
 from crosspatch.workflows.consensus import consensus
+from exports import box, freehand, row, write
 
 SQUARE = box(2, 2, 8, 6)  # columns 2 to 7, rows 2 to 5
 

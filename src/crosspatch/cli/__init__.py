@@ -50,6 +50,9 @@ def build_app() -> cyclopts.App:
     zooniverse.command(
         "crosspatch.cli.zooniverse:pull", name="pull", help="A project's exports -> a folder."
     )
+    zooniverse.command(
+        "crosspatch.cli.zooniverse:push", name="push", help="What needs people -> a project."
+    )
     app.command(zooniverse)
     return app
 

@@ -252,6 +252,13 @@ def to_png_bytes(picture: Picture, *, colours: int | None = None) -> bytes:
     return buffer.getvalue()
 
 
+def to_jpeg_bytes(picture: Picture) -> bytes:
+    """Encode a picture (H, W, 3) uint8 as a JPEG of good quality: to look at, not to measure."""
+    buffer = io.BytesIO()
+    PillowImage.fromarray(np.ascontiguousarray(picture)).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
 def to_data_uri(picture: Picture, *, colours: int | None = None) -> str:
     """Encode a picture (H, W, 3) uint8 as a PNG inside an address, for pages that stand alone."""
     png = to_png_bytes(picture, colours=colours)

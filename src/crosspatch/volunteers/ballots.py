@@ -50,8 +50,8 @@ class Ballot(msgspec.Struct, array_like=True):
 
     ``points`` holds all outlines as float64 row, column of the uploaded image, ``lengths`` how many
     points each has, ``sources`` the (task, marks, tool) each came from. ``width`` and ``height``
-    are the uploaded image's, 0 where the row does not say. ``untouched`` are the outlines, by place,
-    that a model proposed and the volunteer left as they were.
+    are the uploaded image's, 0 where the row does not say. ``untouched`` are the places of
+    outlines that a model proposed and the volunteer left as they were.
     """
 
     line: int

@@ -95,7 +95,10 @@ def gather(
         pieces = blocks(export, header)
         # A handful at a time: an endless queue of results would not have bounded memory.
         while piece := list(islice(pieces, _BLOCKS_AT_ONCE * workers)):
-            work = (delayed(_read)(export, header, one, choice, tools, proposals, number) for one in piece)
+            work = (
+                delayed(_read)(export, header, one, choice, tools, proposals, number)
+                for one in piece
+            )
             done = pool(work)
             for reading, _ in done:
                 reject(reading.rejected)

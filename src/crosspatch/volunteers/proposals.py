@@ -64,12 +64,14 @@ def read_proposals(path: PathLike) -> list[Proposed]:
     """
     path = Path(path)
     decode = msgspec.json.Decoder(Proposed).decode
-    found, number = [], 0
+    found = []
+    number = 0
     try:
         if path.stat().st_size > _LARGEST:
             raise InputError(f"{path}: is too large to be a proposals.jsonl")
         with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
+            for line in file:
+                number += 1
                 if line.strip():
                     found.append(decode(line))
     except OSError as error:

@@ -46,3 +46,50 @@ def trace_level(field: NDArray[np.float64], level: float) -> list[Outline]:
         for one, ends in zip(points, offsets, strict=True)
         if one is not None and ends is not None
     ]
+
+
+def simplify(outline: Outline, tolerance: float) -> Outline:
+    """Leave out points of a closed outline that the line passes within a tolerance.
+
+    Parameters
+    ----------
+    outline : (N, 2) float64
+        Row, column; the first point not repeated.
+    tolerance : float
+        Pixels. No point of either line is farther than this from the other one (Douglas and
+        Peucker 1973, with distances to the segment and not to its line).
+
+    Returns
+    -------
+    (M, 2) float64, some of the points in their order; 3 at least, where there are 3
+    """
+    if len(outline) < 4:
+        return outline
+    closed = np.vstack([outline, outline[:1]])
+    far = int(_lengths(outline - outline[0]).argmax())
+    keep = {0, far}
+    todo = [(0, far), (far, len(outline))]
+    while todo:
+        first, last = todo.pop()
+        if last - first < 2:
+            continue
+        away = _from_segment(closed[first + 1 : last], closed[first], closed[last])
+        worst = first + 1 + int(away.argmax())
+        if away.max() > tolerance:
+            keep.add(worst)
+            todo += [(first, worst), (worst, last)]
+    if len(keep) < 3:  # thinner than the tolerance, and still an area
+        keep.add(int(_from_segment(outline, outline[0], outline[far]).argmax()))
+    return outline[sorted(keep)]
+
+
+def _lengths(vectors: Outline) -> NDArray[np.float64]:
+    return np.hypot(vectors[:, 0], vectors[:, 1])
+
+
+def _from_segment(points: Outline, start: Outline, stop: Outline) -> NDArray[np.float64]:
+    """Distances of points (N, 2) from the segment between two points."""
+    along = stop - start
+    length = float(along @ along)
+    share = np.clip((points - start) @ along / length, 0, 1) if length else np.zeros(len(points))
+    return _lengths(points - start - share[:, None] * along)

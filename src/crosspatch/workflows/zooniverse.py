@@ -1,11 +1,14 @@
-"""``crosspatch zooniverse pull``: a project's exports into a folder that ``consensus`` takes."""
+"""``crosspatch zooniverse``: a project's exports in; subjects, proposals and retirements out."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from crosspatch.errors import SettingsError
+from crosspatch import images as imagery
+from crosspatch.errors import CrosspatchError, InputError, SettingsError
+from crosspatch.feedback.table import read_queue
 from crosspatch.feedback.zooniverse.accounts import find_account
 from crosspatch.feedback.zooniverse.connection import (
     Connection,
@@ -14,8 +17,21 @@ from crosspatch.feedback.zooniverse.connection import (
     ZooniverseError,
 )
 from crosspatch.feedback.zooniverse.exports import Export, Pull
-from crosspatch.files import PathLike, locked, new_folder, refuse_existing, write_toml
+from crosspatch.feedback.zooniverse.ledger import Ledger
+from crosspatch.feedback.zooniverse.plan import Plan, known_subjects, make_plan, write_plan
+from crosspatch.feedback.zooniverse.push import Push as Sending
+from crosspatch.feedback.zooniverse.push import Pushed
+from crosspatch.files import (
+    PathLike,
+    locked,
+    new_folder,
+    read_toml,
+    refuse_existing,
+    write_toml,
+)
+from crosspatch.prediction.folder import Predictions
 from crosspatch.progress import Progress, silent
+from crosspatch.volunteers.subjects import index_files
 
 
 @dataclass(frozen=True)
@@ -112,3 +128,164 @@ def _project_slug(connection: Connection, project: str) -> str:
             f"there is no project {project}, or {connection.account.name} may not see it"
         ) from None
     return str(found[0].get("slug") or "")
+
+
+@dataclass(frozen=True)
+class Push:
+    """A push: what would be, or was, sent.
+
+    Attributes
+    ----------
+    path : Path
+        The folder of the push, with ledger.jsonl and proposals.jsonl; made when something is sent.
+    plan : Plan
+    done : Pushed or None
+        None where nothing was sent.
+    said : tuple of str
+    """
+
+    path: Path
+    plan: Plan
+    done: Pushed | None
+    said: tuple[str, ...]
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+
+def push(
+    predictions: PathLike,
+    queue: PathLike,
+    *,
+    project: int | str,
+    workflow: int | str,
+    out: PathLike,
+    subject_set: str | None = None,
+    subjects: PathLike | None = None,
+    images: PathLike | None = None,
+    limit: int | None = None,
+    proposals: bool = True,
+    yes: bool = False,
+    patience: Patience | None = None,
+    progress: Progress = silent,
+) -> Push:
+    """Send what needs people to a project on Zooniverse, and retire what does not.
+
+    Parameters
+    ----------
+    predictions : folder of `predict`, of the queue's subjects
+    queue : queue.csv of `queue`
+    project, workflow : their numbers
+    out : the push's folder; the same folder again goes on where a push was cut off
+    subject_set : its name; by itself that of ``out``
+    subjects : the project's subject export, or a pulled folder: what stands there, by number or
+        file name, is shown again or retired instead of uploaded
+    images : folder of the images, where they are no longer where they were predicted
+    limit : show people so many subjects at most
+    proposals : send the model's outlines as marks that volunteers correct
+    yes : send; without it nothing leaves this machine
+    patience : how often a failing server is asked again
+    progress : told how far the work is
+
+    Returns
+    -------
+    Push. What cannot be sent stands in ``plan.left``.
+
+    Raises
+    ------
+    InputError, SettingsError
+        An input cannot be used; nothing is sent.
+    ZooniverseError
+        Zooniverse refuses or does not answer; the same call goes on from there.
+    """
+    project, workflow = _number("project", project), _number("workflow", workflow)
+    out = Path(out)
+    given = Predictions.open(predictions)
+    known, said = _known(subjects)
+    plan = make_plan(
+        given,
+        read_queue(queue),
+        known=known,
+        files=None if images is None else _files_in(Path(images)),
+        limit=limit,
+    )
+    if not plan.wanted and not plan.retired:
+        raise InputError(f"{Path(queue)}: nothing is to be sent ({_why(plan)})")
+    name = subject_set or f"crosspatch {out.absolute().name}"
+    table = {
+        "project": project,
+        "workflow": workflow,
+        "subject_set": name,
+        "predictions": str(given.path),
+        "queue": str(queue),
+    }
+    if not yes:
+        return Push(out, plan, None, tuple(said))
+    account = find_account()
+    table["place"] = str(urlsplit(account.endpoint).hostname)
+    _begin(out, table)
+    with locked(out, "pushing"):
+        write_plan(out / "plan.csv", plan)
+        connection = Connection(account, patience)
+        with Ledger(out / "ledger.jsonl") as ledger:
+            sending = Sending(
+                connection, ledger, project, workflow, folder=out, subject_set=name,
+                progress=progress,
+            )  # fmt: skip
+            done = sending.run(plan, with_proposals=proposals)
+    return Push(out, plan, done, (*said, *done.said))
+
+
+def _known(subjects: PathLike | None) -> tuple[dict[str, str], list[str]]:
+    if subjects is None:
+        return {}, []
+    path = Path(subjects)
+    known, ambiguous = known_subjects(path / "subjects.csv" if path.is_dir() else path)
+    if not ambiguous:
+        return known, []
+    some = ", ".join(ambiguous[:5])
+    return known, [f"{len(ambiguous)} names stand for several subjects and are not used: {some}"]
+
+
+def _files_in(folder: Path) -> dict[str, Path]:
+    files = index_files(imagery.find_images(folder)) if folder.is_dir() else {}
+    if not files:
+        raise InputError(f"{folder}: is no folder with images ({', '.join(imagery.SUFFIXES)})")
+    return files
+
+
+def _why(plan: Plan) -> str:
+    reasons = sorted({why for _, why in plan.left})
+    return "; ".join(reasons[:5]) or "the queue is empty"
+
+
+def _begin(out: Path, table: dict[str, str]) -> None:
+    """Make the push's folder, or see that it is of this very push."""
+    if not (out / "push.toml").exists():
+        refuse_existing(out, kind="push", overwrite=False)
+        out.mkdir(parents=True, exist_ok=True)
+        write_toml(out / "push.toml", table, says="What crosspatch sent to Zooniverse.")
+        return
+    before = read_toml(out / "push.toml")
+    for key in ("place", "project", "workflow", "subject_set"):
+        if before.get(key) != table[key]:
+            raise CrosspatchError(
+                f"{out}: holds a push with {key} {before.get(key)!r}, not {table[key]!r}: give "
+                "another --out for another push"
+            )
+
+
+def summary(plan: Plan, seen: int = 10) -> Sequence[str]:
+    """Say a plan in words, the first subjects by name."""
+    lines = [
+        f"{len(plan.new)} subjects to upload, {len(plan.older)} to show again, "
+        f"{len(plan.retired)} to retire, {len(plan.left)} to leave"
+    ]
+    lines += [f"  {one.priority}  {one.name}: {one.reason}" for one in plan.wanted[:seen]]
+    if len(plan.wanted) > seen:
+        lines.append(f"  ... and {len(plan.wanted) - seen} more")
+    lines += [f"  retire {name} ({number})" for name, number in plan.retired[:seen]]
+    left: dict[str, int] = {}
+    for _, why in plan.left:
+        left[why] = left.get(why, 0) + 1
+    return lines + [f"  leave {count}: {why}" for why, count in left.items()]
