@@ -29,6 +29,7 @@ _HOMES = {
     "evaluate": "crosspatch.workflows.evaluate",
     "predict": "crosspatch.workflows.predict",
     "export": "crosspatch.workflows.export",
+    "rank": "crosspatch.workflows.rank",
     "report": "crosspatch.workflows.report",
     "queue": "crosspatch.workflows.queue",
     "info": "crosspatch.workflows.info",
@@ -55,6 +56,7 @@ __all__ = [
     "predict",
     "prepare",
     "queue",
+    "rank",
     "report",
     "resume",
     "study",
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
     from crosspatch.workflows.predict import Predictions, predict
     from crosspatch.workflows.prepare import prepare
     from crosspatch.workflows.queue import Queue, queue
+    from crosspatch.workflows.rank import rank
     from crosspatch.workflows.report import report
     from crosspatch.workflows.study import study
     from crosspatch.workflows.train import resume, train

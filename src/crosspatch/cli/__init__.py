@@ -20,6 +20,7 @@ _COMMANDS = {
     "study": ("crosspatch.cli.studies:study", "How many labels does a good start save?"),
     "export": ("crosspatch.cli.export:export", "A model -> one file for other programs."),
     "review": ("crosspatch.cli.reviewing:review", "Look at masks in the browser, correct them."),
+    "rank": ("crosspatch.cli.ranking:rank", "Which source model to start from, before training."),
     "report": ("crosspatch.cli.reports:report", "A study -> a page that answers it."),
     "queue": ("crosspatch.cli.feedback:queue", "Which subjects need people, and which do not."),
     "info": ("crosspatch.cli.data:info", "Say what a folder or file is."),

@@ -69,7 +69,7 @@ def study_page(
         limits_section(material, found),
     ]
     page = Page(
-        title=f"How many labels does a good start save? {material.target}",
+        title=f"{material.target}: how many labels does a good start save?",
         lead=answer(material),
         notice=_notice(material),
         sections=[section for section in sections if section is not None],

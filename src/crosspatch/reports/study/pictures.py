@@ -31,7 +31,7 @@ from crosspatch.images.resize import resize_image, resize_mask
 from crosspatch.models.storage import Model
 from crosspatch.progress import Progress, silent
 from crosspatch.reports.gallery import Choice, choose
-from crosspatch.reports.page import Block, Gallery, Lattice, Section, Strip, Text
+from crosspatch.reports.page import Block, Gallery, Lattice, Section, Strip, Text, Tile
 from crosspatch.reports.study.material import Material, called
 from crosspatch.reports.subjects import LEGEND, best_view
 from crosspatch.studies.cube import SCRATCH
@@ -97,40 +97,38 @@ def picture_section(
         Text(
             [
                 "The paper's Figure 3. " + RULE,
-                "Each mask is that of the first seed, over the image in grey: "
-                + "; ".join(f"{_COLOURS[place]} {says}" for place, (_, says) in enumerate(LEGEND))
-                + ". Under it, the IoU.",
+                "Each mask is that of the first seed, over the image in grey; under it, the IoU.",
             ]
-        )
+        ),
+        Gallery([], "", LEGEND),
     ]
     choices = chosen(material, found)
     drawer = Drawer(material, found)
     strips: list[Block] = []
     for done, choice in enumerate(choices, 1):
         try:
-            strips += _shown(drawer, choice, first=done == 1)
+            strips.append(_shown(drawer, choice))
         except CrosspatchError as error:
             strips.append(Text([f"{choice.name} cannot be shown: {error}"]))
         progress("drawing subjects", done, len(choices))
     return Section("Typical, best and worst subjects", [*blocks, *strips]) if strips else None
 
 
-_COLOURS = ("blue:", "yellow:", "red:")
-
-
-def _shown(drawer: "Drawer", choice: Choice, *, first: bool) -> list[Block]:
+def _shown(drawer: "Drawer", choice: Choice) -> Lattice:
+    """Lay out one subject: itself in the first row, then a row a start."""
     seen = see(drawer.dataset, choice.name)
-    title = f"{choice.kind.capitalize()}: {choice.name} (mean IoU of all models {choice.score:.2f})"
-    fractions = drawer.fractions
-    rows = [
+    fractions, views = drawer.fractions, seen.views
+    columns = max(len(fractions), len(views))
+    rows: list[tuple[str, list[Tile | None]]] = [("", [*views])]
+    rows += [
         (called(arm), [drawer.tile(seen, arm, fraction) for fraction in fractions])
         for arm in drawer.material.arms
     ]
-    del first
-    return [
-        Gallery([Strip(title, seen.views)], ""),
-        Lattice("", [percent(one) for one in fractions], rows),
-    ]
+    for _, tiles in rows:
+        tiles.extend([None] * (columns - len(tiles)))
+    title = f"{choice.kind.capitalize()}: {choice.name} (mean IoU of all models {choice.score:.2f})"
+    shares = [f"{percent(one)} of the labels" for one in fractions]
+    return Lattice(title, [*shares, *[""] * (columns - len(shares))], rows)
 
 
 def see(dataset: Dataset, name: str) -> Seen:

@@ -8,7 +8,7 @@ from crosspatch.studies.crossed import Estimate
 from crosspatch.studies.cube import SCRATCH, Cell
 from crosspatch.studies.savings import Saving, percent
 from crosspatch.studies.statistics import Findings
-from crosspatch.studies.verdicts import MARGIN, TOLERANCE, Hurdle, Tenth
+from crosspatch.studies.verdicts import MARGIN, Hurdle, Tenth
 
 _FEW = 3  # starts that fit into one sentence
 
@@ -70,11 +70,10 @@ def _share(one: Saving) -> str:
 
 def _why_unfit(found: Findings) -> str:
     failed = [hurdle for hurdle in found.qualification.hurdles if hurdle.passed is False]
-    reasons = [f"{_gain(one)} {_over(one)}" for one in failed]
+    reasons = " and ".join(f"{_gain(one)} {_over(one)}" for one in failed)
     return (
-        "training from scratch with all labels is "
-        + " and ".join(reasons)
-        + f" in mean IoU, and {MARGIN:g} is what makes labels matter"
+        f"labels do not matter enough there: training from scratch with all of them is {reasons} "
+        f"in mean IoU (at least {MARGIN:g} above is asked for)"
     )
 
 
@@ -99,30 +98,15 @@ def _bounds(material: Material, found: Findings) -> str:
     return f"; {', and '.join(limits)}" if limits else ""
 
 
-def tenth(found: Findings, one: Tenth) -> str:
+def tenth(one: Tenth) -> str:
     """Say whether 10% of the labels do the work of all of them, for one start."""
-    name = called(one.arm)
     if math.isnan(one.loss.value):
-        return f"Whether 10% of the labels are enough from {name}: not run yet."
-    numbers = (
-        f"{signed(one.loss)} mean IoU against from scratch with all labels; from scratch with 10%: "
-        f"{signed(one.scratch_loss)}"
-    )
+        return "not run yet"
     if one.stands is None:
-        said = f"cannot be said without an interval ({numbers})"
-    elif one.stands and one.saturated:
-        said = (
-            f"yes, but from scratch 10% are enough as well, so nothing is saved by the start "
-            f"({numbers})"
-        )
-    elif one.stands:
-        said = f"yes, it loses less than {TOLERANCE:g} for sure ({numbers})"
-    else:
-        said = f"not shown: a loss of {TOLERANCE:g} or more cannot be ruled out ({numbers})"
-    limits = f"; {', '.join(found.limits)}" if found.limits and one.stands is not None else ""
-    return (
-        f"10% of the labels do the work of all of them when starting from {name}: {said}{limits}."
-    )
+        return "cannot be said without an interval"
+    if not one.stands:
+        return "not shown"
+    return "yes, but scratch does too: nothing is saved" if one.saturated else "yes"
 
 
 def between(one: Estimate, digits: int = 2) -> str:
@@ -140,8 +124,13 @@ def signed(one: Estimate) -> str:
     if math.isnan(one.value):
         return "–"
     if one.low is None or one.high is None:
-        return f"{one.value:+.3f}"
-    return f"{one.value:+.3f} ({one.low:+.3f} to {one.high:+.3f})"
+        return _plus(one.value)
+    return f"{_plus(one.value)} ({_plus(max(one.low, -1.0))} to {_plus(min(one.high, 1.0))})"
+
+
+def _plus(value: float) -> str:
+    """Write a difference with its sign; no minus before nothing."""
+    return f"{round(value, 3) + 0.0:+.3f}"
 
 
 def p_value(p: float) -> str:

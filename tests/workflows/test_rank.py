@@ -1,0 +1,118 @@
+"""Source models are ordered for a new target, and what cannot be a source is said."""
+
+import json
+
+import numpy as np
+import pytest
+
+from crosspatch.cli import main
+from crosspatch.dataset import Dataset
+from crosspatch.errors import InputError
+from crosspatch.workflows import rank as module
+from crosspatch.workflows.rank import SCRATCH, rank
+from folders import make, save, write_splits, write_toml
+from sources import RGB, make_source
+
+
+@pytest.fixture
+def target(tmp_path):
+    """Squares on noise; three label groups and more."""
+    folder = tmp_path / "target"
+    generator = np.random.default_rng(0)
+    for number in range(9):
+        mask = np.zeros((64, 64), dtype=np.uint8)
+        row, column = generator.integers(0, 32, 2)
+        mask[row : row + 32, column : column + 32] = 1
+        image = generator.integers(0, 80, (3, 64, 64)) + 120 * mask
+        save(folder / f"images/s{number}.png", image.astype(np.uint8))
+        save(folder / f"masks/s{number}.png", mask)
+    write_splits(folder, [(f"s{n}", "train" if n < 8 else "test", f"g{n}") for n in range(9)])
+    write_toml(folder, channels=list(RGB))
+    return folder
+
+
+@pytest.fixture
+def models(tmp_path):
+    for name in ("photos", "em"):
+        make_source(tmp_path / "models" / name, RGB)
+    return tmp_path / "models"
+
+
+def test_every_model_and_scratch_is_probed_and_the_best_stands_first(target, models):
+    ranking = rank(target, models=models, steps=4, repeats=2, device="cpu")
+    assert ranking.by == "probe"
+    assert {row.name for row in ranking.rows} == {"photos", "em", SCRATCH}
+    assert [len(row.probes) for row in ranking.rows] == [2, 2, 2]
+    probes = [row.probe for row in ranking.rows]
+    assert probes == sorted(probes, reverse=True)
+    assert all(row.measures.stem == "copy" for row in ranking.rows if row.measures)
+
+
+def test_the_same_seed_gives_the_same_ranking(target, models):
+    first, again = (rank(target, models=models, steps=3, repeats=1, device="cpu") for _ in "ab")
+    assert first == again
+
+
+def test_without_probes_the_nearest_domain_stands_first(target, models):
+    ranking = rank(target, models=models, steps=0)
+    assert ranking.by == "distance"
+    distances = [row.measures.distance for row in ranking.rows]
+    assert distances == sorted(distances)
+    assert any("distance" in sentence for sentence in ranking.said)
+
+
+def test_two_label_groups_are_too_few_to_probe(target, models):
+    write_splits(target, [(f"s{n}", "train", f"g{n % 2}") for n in range(9)])
+    assert rank(target, models=models, steps=5).by == "distance"
+
+
+def test_a_model_that_has_seen_the_target_is_left_out(target, models):
+    dataset = Dataset.open(target)
+    make_source(models / "leaky", RGB, contents=[dataset.content(dataset.labelled[0])])
+    ranking = rank(target, models=models, steps=0)
+    ((path, why),) = ranking.skipped
+    assert path.endswith("leaky")
+    assert "1 images of this very target" in why
+
+
+def test_a_damaged_model_is_skipped_with_its_reason(target, models):
+    (models / "em" / "generator.safetensors").write_bytes(b"no")
+    ranking = rank(target, models=models, steps=0)
+    assert [row.name for row in ranking.rows] == ["photos"]
+    assert "em" in ranking.skipped[0][0]
+
+
+def test_runs_count_once_by_their_averaged_model(target, models):
+    make_source(models / "run" / "model", RGB)
+    make_source(models / "run" / "plain", RGB)
+    found, _ = module._find(models)
+    assert [model.path.parent.name for model in found if model.path.name == "model"] == ["run"]
+    assert all(model.path.name != "plain" for model in found)
+
+
+def test_no_model_is_an_error(target, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no model"):
+        rank(target, models=tmp_path / "empty")
+
+
+def test_a_target_without_training_labels_is_an_error(tmp_path, models):
+    folder = make(tmp_path / "unlabelled")
+    write_splits(folder, [(name, "test", name) for name in "abcdef"])
+    with pytest.raises(InputError, match="no labelled subject in the split 'train'"):
+        rank(folder, models=models)
+
+
+def test_the_command_prints_a_table_and_what_to_start_from(target, models, capsys):
+    assert main(["rank", str(target), "--models", str(models), "--steps", "0"]) == 0
+    text = capsys.readouterr().out
+    assert "Start from: " in text
+    assert "fresh one" in text
+
+
+def test_the_command_speaks_json(target, models, capsys):
+    words = ["rank", str(target), "--models", str(models), "--steps", "0", "--json"]
+    assert main(words) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["by"] == "distance"
+    assert [model["probe"] for model in told["models"]] == [None, None]
