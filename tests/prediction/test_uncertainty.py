@@ -45,15 +45,18 @@ def test_the_spread_of_a_model_that_looks_at_the_left_is_worked_by_hand():
     np.testing.assert_array_equal(said[0, 0], [[1, 1, 0, 0]] * 4)
     np.testing.assert_allclose(said[0, 1], 0.5)
 
-    def corner(windows):
+    def spot(windows):
         said = np.zeros((len(windows), *windows.shape[2:]), np.float32)
-        said[:, 0, 0] = 1.0
+        said[:, 10, 10] = 1.0
         return said
 
-    said = with_uncertainty(corner)(np.zeros((1, 1, 4, 4), np.uint8))
-    # A corner is the first one in two views: mean 1/4, variance 1/4 - 1/16 = 3/16.
-    assert said[0, 1, 3, 0] == pytest.approx(np.sqrt(3 / 16))
-    assert said[0, 1, 1, 1] == 0.0
+    said = with_uncertainty(spot)(np.zeros((1, 1, 41, 41), np.uint8))
+    # Each of four pixels is the spot in two views of eight: mean 1/4, variance 1/4 - 1/16 = 3/16.
+    assert said[0, 1].sum() == pytest.approx(4 * np.sqrt(3 / 16), rel=1e-5)
+    # Smoothed by a Gaussian of 2 pixels, whose density at its centre is 1 / (2 pi 2^2).
+    for place in ((10, 10), (10, 30), (30, 10), (30, 30)):
+        assert said[0, 1][place] == pytest.approx(np.sqrt(3 / 16) / (8 * np.pi), rel=1e-3)
+    assert said[0, 1, 20, 20] < 1e-4
 
 
 def test_a_subject_is_scored_per_claimed_pixel():
@@ -77,6 +80,9 @@ def test_an_image_in_memory_keeps_its_map_and_its_holes(make_model):
     assert np.isnan(uncertainty[3, 4])
     assert np.isnan(uncertainty).sum() == 1
     assert np.nanmax(uncertainty) > 0.01
+    whole = predict_with_uncertainty(make_model(), network, pixels)[1]
+    far = np.hypot(*np.mgrid[-3:21, -4:16]) > 16  # what a hole changes, it changes near by
+    np.testing.assert_allclose(uncertainty[far], whole[far], atol=1e-6)
     # The image is one window: asking the engine gives the same but for the padding of its sides.
     square = pixels[:, 4:24]
     said = with_uncertainty(window_predictor(make_model(), network))(square[np.newaxis])

@@ -3,8 +3,9 @@
 The views are the eight turns and mirrorings of an image. A model has no reason to answer them
 differently, and where it does it does not know. Its own probability says less: trained with the
 focal Tversky loss it is near 0 or 1 also where it is wrong. Dropout, left on, costs as many passes
-and found fewer errors (docs/results/uncertainty). Only views of the pixels are needed, so that
-every engine can do it.
+and found fewer errors. What the views say is smoothed over a few pixels: where they disagree, what
+lies beside is doubtful too (all measured: docs/results/uncertainty). Only views of the pixels are
+needed, so that every engine can do it.
 """
 
 from collections.abc import Iterable
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch import nn
 
 from crosspatch.models.storage import Model
@@ -19,6 +21,9 @@ from crosspatch.prediction.scene import predict_probability
 from crosspatch.prediction.stream import Engine
 
 Map = NDArray[np.float32]
+
+SMOOTHING = 2.0
+"""Standard deviation of the Gaussian that smooths the uncertainty, in pixels."""
 
 VIEWS = tuple((turns, mirrored) for mirrored in (False, True) for turns in range(4))
 """Quarter turns, and whether mirrored left to right first; the first is the image as it is."""
@@ -48,7 +53,7 @@ def with_uncertainty(predict: Engine) -> Engine:
     -------
     callable : windows (B, C, h, w) -> (B, 2, h, w) float32
         The probability of the windows as they are, the same that ``predict`` alone gives; and the
-        standard deviation of the probabilities of all eight views, in [0, 0.5].
+        standard deviation of the probabilities of all eight views, smoothed, in [0, 0.5].
     """
 
     def both(windows: NDArray[Any]) -> Map:
@@ -56,7 +61,9 @@ def with_uncertainty(predict: Engine) -> Engine:
         others = (
             unview(predict(np.ascontiguousarray(view(windows, *one))), *one) for one in VIEWS[1:]
         )
-        return np.stack([plain, _spread(plain, others)], axis=1)  # (B, 2, h, w)
+        spread = _spread(plain, others)
+        smooth = ndimage.gaussian_filter(spread, (0.0, SMOOTHING, SMOOTHING), mode="nearest")
+        return np.stack([plain, smooth], axis=1)  # (B, 2, h, w)
 
     return both
 
@@ -75,14 +82,22 @@ def predict_with_uncertainty(
     -------
     probability, uncertainty : (H, W) float32
         The map that `predict_probability` gives; and the standard deviation of the maps of all
-        eight views, in [0, 0.5]. nan where the image holds no data.
+        eight views, smoothed over the pixels with data, in [0, 0.5]. nan where there is no data.
     """
     plain = predict_probability(model, network, pixels, **wishes)
     others = (
         unview(predict_probability(model, network, view(pixels, *one), **wishes), *one)
         for one in VIEWS[1:]
     )
-    return plain, _spread(plain, others)
+    spread = _spread(plain, others)
+    known = np.isfinite(plain)
+    if known.all():
+        return plain, ndimage.gaussian_filter(spread, SMOOTHING, mode="nearest")
+    total = ndimage.gaussian_filter(np.where(known, spread, 0), SMOOTHING, mode="nearest")
+    share = ndimage.gaussian_filter(known.astype(np.float32), SMOOTHING, mode="nearest")
+    smooth = np.full_like(spread, np.nan)
+    np.divide(total, share, out=smooth, where=known)
+    return plain, smooth
 
 
 def _spread(plain: Map, others: Iterable[Map]) -> Map:

@@ -107,7 +107,7 @@ def predict(
         model's order; by itself those of the model's names
     probabilities : also write ``probabilities/NAME.tif``
     uncertainty : also write ``uncertainty/NAME.tif``: the standard deviation of the model's answers
-        to eight views of each window, in [0, 0.5]; takes eight times as long
+        to eight views of each window, smoothed, in [0, 0.5]; takes eight times as long
     polygons : also write ``polygons/NAME.geojson``: outlines in the image's reference system, with
         area and mean probability; a `PolygonSettings` says how
     window : side of a window in pixels; by itself 512, or the model's crop size if that is larger
