@@ -5,6 +5,8 @@ import io
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from crosspatch.images import pictures
@@ -142,6 +144,21 @@ def test_the_border_of_the_picture_is_no_outline():
         np.full((9, 9, 3), 100, np.uint8), np.ones((9, 9), bool), (0, 0, 0), 0.5
     )
     assert (full == 50).all()
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=100, deadline=None)
+def test_an_outline_is_the_same_wherever_it_lies_and_touches_the_border(seed):
+    """Only the surroundings of a foreground are worked on; that is not to be seen."""
+    random = np.random.default_rng(seed)
+    height, width = random.integers(1, 20, 2)
+    foreground = random.random((height, width)) < random.choice([0, 0.05, 0.9, 1])
+    picture = np.full((height, width, 3), 100, np.uint8)
+    drawn = pictures.outline(picture, foreground, (9, 9, 9))[:, :, 0]
+    padded = np.pad(foreground, 1, mode="edge")
+    neighbours = [padded[1:-1, :-2], padded[1:-1, 2:], padded[:-2, 1:-1], padded[2:, 1:-1]]
+    np.testing.assert_array_equal(drawn == 9, foreground & ~np.logical_and.reduce(neighbours))
+    np.testing.assert_array_equal(drawn == 55, ~foreground & np.logical_or.reduce(neighbours))
 
 
 def test_a_large_picture_has_a_wider_line():

@@ -166,9 +166,24 @@ def outline(picture: Picture, foreground: NDArray[np.bool_], colour: Colour = OR
     The line is 1 pixel wide, 2 where the shorter side has 192 pixels or more.
     """
     width = 1 if min(foreground.shape) < 192 else 2
-    inner = ndimage.binary_erosion(foreground, iterations=width, border_value=1)
-    rim = ndimage.binary_dilation(foreground) & ~foreground
-    return _tint(_tint(picture, rim, (0, 0, 0), 0.45), foreground & ~inner, colour, 1.0)
+    near = _around(foreground, width + 1)  # an outline is small, and many are drawn on a picture
+    inside = foreground[near]
+    inner = ndimage.binary_erosion(inside, iterations=width, border_value=1)
+    rim = ndimage.binary_dilation(inside) & ~inside
+    drawn = picture.copy()
+    drawn[near] = _tint(_tint(picture[near], rim, (0, 0, 0), 0.45), inside & ~inner, colour, 1.0)
+    return drawn
+
+
+def _around(region: NDArray[np.bool_], margin: int) -> tuple[slice, slice]:
+    """Frame what is set in (H, W), with a margin; nothing where nothing is."""
+    rows, columns = (np.flatnonzero(region.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return slice(0), slice(0)
+    return (
+        slice(max(int(rows[0]) - margin, 0), int(rows[-1]) + margin + 1),
+        slice(max(int(columns[0]) - margin, 0), int(columns[-1]) + margin + 1),
+    )
 
 
 def agreement(picture: Picture, prediction: NDArray[Any], mask: NDArray[Any]) -> Picture:
