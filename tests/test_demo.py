@@ -67,6 +67,8 @@ def test_every_stage_leaves_its_part(done):
     runs = {folder.name.split("-s0-")[0] for folder in (out / "study" / "runs").iterdir()}
     trained = {f"{arm}-{percent}" for arm in labels.ARMS for percent in (10, 100)}
     assert trained | {"source-photos", "source-droplets"} <= runs
+    assert "kelp" in (out / "study" / "report.html").read_text(encoding="utf-8")
+    assert 'href="study/report.html"' in page.read_text(encoding="utf-8")
     assert (out / "scores.csv").read_text().count("\n") > 3
     rows = Predictions.open(out / "predictions" / "kelp").rows
     assert {"kelp-new-000-0"} < {row["name"] for row in rows}

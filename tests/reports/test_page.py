@@ -13,6 +13,7 @@ from crosspatch.reports.page import (
     Drawing,
     Facts,
     Gallery,
+    Link,
     Page,
     Photo,
     Section,
@@ -90,6 +91,12 @@ def test_a_page_loads_nothing_from_elsewhere():
     assert "script" not in read(html).tags
 
 
+def test_a_link_leads_to_another_page_beside_it():
+    html = render(page(Link("The report", "study/report.html")))
+    assert read(html).addresses == ["study/report.html"]
+    assert ">The report</a>" in html
+
+
 def test_pictures_are_inside_the_page_pixel_for_pixel():
     assert render(page(Photo(PICTURE, "x"))).count(to_data_uri(PICTURE)) == 1
 
@@ -105,6 +112,7 @@ def test_pictures_are_inside_the_page_pixel_for_pixel():
         [Gallery([Strip(EVIL, [(EVIL, PICTURE)])], EVIL, [((0, 0, 0), EVIL)])],
         [Table([EVIL], [[EVIL]], EVIL)],
         [Commands(EVIL)],
+        [Link(EVIL, "x.html")],
     ],
 )
 def test_whatever_a_folder_calls_itself_stays_text(blocks):

@@ -15,7 +15,7 @@ def demo(
     overwrite: bool = False,
     output: Output = _DEFAULT,
 ) -> None:
-    """Go the whole way on generated data: images, crops, training, scores, masks, one page.
+    """Go the whole way on generated data: outlines, consensus, a study, masks, one page.
 
     Parameters
     ----------

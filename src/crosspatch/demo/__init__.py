@@ -19,7 +19,7 @@ from crosspatch.demo.labels import compare_labels
 from crosspatch.demo.mapping import map_new_images
 from crosspatch.demo.outlines import outline_kelp
 from crosspatch.demo.scoring import score_held_out
-from crosspatch.demo.study import train_all
+from crosspatch.demo.study import train_all, write_report
 from crosspatch.files import PathLike
 from crosspatch.progress import Progress, silent
 from crosspatch.reports.page import Commands, Facts, Page, Section, Text, write_page
@@ -30,6 +30,7 @@ STAGES: tuple[tuple[str, Callable[[Journey], Section]], ...] = (
     ("training", train_all),
     ("scoring held-out scenes", score_held_out),
     ("comparing few labels and many", compare_labels),
+    ("writing the report of the study", write_report),
     ("mapping new images", map_new_images),
 )
 """What happens, in order: a name, and a function from the demo so far to a section of the page."""

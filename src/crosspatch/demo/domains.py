@@ -1,4 +1,4 @@
-"""Stage 2: two other domains, whose generators share no form with the kelp's."""
+"""Two other domains, whose generators share no form with the kelp's."""
 
 from pathlib import Path
 

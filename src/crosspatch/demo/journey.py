@@ -41,7 +41,7 @@ PER_SCENE = 3
 """Subjects of a scene: even the quick demo then holds out five scenes, enough for an interval."""
 
 FULL = Plan(subjects=150, unlabelled=9, sources=48, side=192, crop=128, steps=500, batch=8)
-QUICK = Plan(subjects=90, unlabelled=6, sources=36, side=128, crop=64, steps=160, batch=8)
+QUICK = Plan(subjects=90, unlabelled=6, sources=36, side=128, crop=64, steps=200, batch=8)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Stage 6: masks for images that nobody has outlined, which is what the work was for."""
+"""Masks for images that nobody has outlined, which is what the work was for."""
 
 from collections.abc import Sequence
 from typing import Any

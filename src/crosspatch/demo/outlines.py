@@ -1,4 +1,4 @@
-"""Stage 1: a coast that nobody photographed, outlined by people whom nobody met.
+"""A coast that nobody photographed, outlined by people whom nobody met.
 
 ``truth/kelp`` holds the true masks, which no project has. Simulated volunteers outline them into a
 real Panoptes export, ``crosspatch consensus`` makes masks of that, and ``datasets/kelp`` is what a

@@ -1,4 +1,4 @@
-"""Stage 4: held-out subjects, scored whole beside two baselines, and shown by a stated rule."""
+"""Held-out subjects, scored whole beside two baselines, and shown by a stated rule."""
 
 from collections.abc import Sequence
 

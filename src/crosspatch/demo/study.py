@@ -1,4 +1,4 @@
-"""Stage 3: the study. Two sources are trained, then kelp from scratch and from each of them."""
+"""The study: two sources are trained, then kelp from scratch and from each of them; its report."""
 
 import math
 import os
@@ -15,10 +15,11 @@ from crosspatch.errors import CrosspatchError
 from crosspatch.evaluation.rows import SubjectScore
 from crosspatch.files import write_text
 from crosspatch.reports.figures import Curve, learning_curve
-from crosspatch.reports.page import Block, Commands, Drawing, Section, Text
+from crosspatch.reports.page import Block, Commands, Drawing, Link, Section, Text
 from crosspatch.studies.cube import SCRATCH
 from crosspatch.studies.tables import RESULT_COLUMNS, read_table
 from crosspatch.training.run import Run
+from crosspatch.workflows.report import report
 from crosspatch.workflows.study import study
 
 FRACTIONS = (0.1, 1.0)
@@ -56,6 +57,24 @@ def train_all(journey: Journey) -> Section:
         *_curves(run_of(journey, SCRATCH, 1.0)),
     ]
     return Section("Small networks learn to outline kelp", blocks)
+
+
+def write_report(journey: Journey) -> Section:
+    """Write the study's own report, and say its answer."""
+    made = report(journey.folder / "study", progress=journey.progress)
+    place = made.path.relative_to(journey.folder).as_posix()
+    words = [
+        "Every study has a report that stands alone: the answer in one sentence or why there is "
+        "none, scores against labels with intervals, the networks, the subjects side by side, "
+        "every setting, and what the numbers cannot be used for. It says of this one:",
+        made.answer,
+    ]
+    blocks: list[Block] = [
+        Text(words),
+        Link("The report of this study", place),
+        Commands("crosspatch report study"),
+    ]
+    return Section("The report of the study", blocks)
 
 
 def study_plan(journey: Journey) -> dict[str, Any]:

@@ -135,6 +135,15 @@ class Commands:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A way to another page of ours; the address is from where this page lies."""
+
+    words: str
+    address: str
+    block: ClassVar[str] = "link"
+
+
+@dataclass(frozen=True)
 class Details:
     """Something long, folded away under its name; open in print."""
 
@@ -143,7 +152,7 @@ class Details:
     block: ClassVar[str] = "details"
 
 
-Block = Text | Facts | Drawing | Photo | Gallery | Lattice | Table | Commands | Details
+Block = Text | Facts | Drawing | Photo | Gallery | Lattice | Table | Commands | Link | Details
 
 
 @dataclass(frozen=True)
