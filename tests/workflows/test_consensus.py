@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from crosspatch.volunteers.report import CHOICE_COLUMNS, CURVE_COLUMNS, VOLUNTEE
 from crosspatch.volunteers.tally import REJECTED_COLUMNS
 from crosspatch.workflows.consensus import consensus
 
+REAL = Path(__file__).parents[3] / "shared" / "data" / "floating_forests"
 BIG, SMALL = exports.box(2, 1, 12, 8), exports.box(4, 2, 10, 6)
 
 
@@ -108,6 +110,18 @@ def test_the_tables(export, photos, tmp_path):
         ("7", "mark", "1"), ("4", "row", ""), ("4", "mark", "0"), ("9", "row", ""),
         ("9", "mark", "0"),
     ]  # fmt: skip
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="the real exports are not here")
+def test_repeats_and_the_outlier_of_a_real_export_are_seen(tmp_path):
+    folder = consensus(REAL / "classifications_panoptes.csv", out=tmp_path / "set").path
+    people = {row["volunteer"]: row for row in table(folder / "volunteers.csv")}
+    assert {name: int(row["repeats"]) for name, row in people.items() if row["repeats"] != "0"} == {
+        "vol002": 2, "vol003": 2, "not-logged-in-vol005": 1,
+    }  # fmt: skip
+    assert [name for name, row in people.items() if row["outlier"] == "yes"] == ["vol002"]
+    assert float(people["vol002"]["area"]) > 10  # two large shapes over open water
+    assert len([row for row in table(folder / "rejected.csv") if row["what"] == "row"]) == 5
 
 
 def test_gold_standard_becomes_expert_masks_to_compare_with(export, photos, tmp_path):
