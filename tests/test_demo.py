@@ -12,13 +12,15 @@ from PIL import Image
 
 from crosspatch import demo as room
 from crosspatch.dataset import Dataset
-from crosspatch.demo import STAGES, demo, journey, labels, outlines, scoring, study
+from crosspatch.demo import STAGES, demo, journey, labels, outlines, people, scoring, study
 from crosspatch.errors import CrosspatchError, InputError
 from crosspatch.evaluation.rows import score_subject
 from crosspatch.evaluation.scores import MethodScores, Scores
 from crosspatch.evaluation.summary import Estimate, summarise
+from crosspatch.feedback.table import read_queue
 from crosspatch.prediction.folder import Predictions
 from crosspatch.reports.page import Section, Strip
+from crosspatch.reviewing.material import open_material
 from crosspatch.splits import seeded_split
 from crosspatch.studies.plan import read_plan, run_settings
 from crosspatch.workflows.consensus import consensus
@@ -72,6 +74,19 @@ def test_every_stage_leaves_its_part(done):
     assert (out / "scores.csv").read_text().count("\n") > 3
     rows = Predictions.open(out / "predictions" / "kelp").rows
     assert {"kelp-new-000-0"} < {row["name"] for row in rows}
+    waiting = [row.name for row in read_queue(out / "predictions" / "queue.csv")
+               if row.status == "open"]  # fmt: skip
+    assert waiting == ["kelp-new-000-0"]
+    html = page.read_text(encoding="utf-8")
+    assert "crosspatch review predictions/kelp" in html
+    assert "kelp-new-000-0" in html.split("Back to the people", 1)[1]
+
+
+@pytest.mark.slow
+def test_the_review_page_opens_what_the_demo_ends_with_in_the_order_of_the_queue(done):
+    material = open_material(done[0].parent / people.REVIEW)
+    assert material.items[0].reason
+    assert any("queue.csv" in said for said in material.said)
 
 
 @pytest.mark.slow

@@ -29,7 +29,9 @@ def demo(
         Replace the folder if it exists.
     """
     from crosspatch.demo import demo as workflow
+    from crosspatch.demo.people import REVIEW
 
     with progress_bars(output) as progress:
         page = workflow(out, quick=quick, seed=seed, overwrite=overwrite, progress=progress)
-    say(output, {"report": str(page)}, [f"open {page}"])
+    lines = [f"open {page}", f"correct masks: crosspatch review {page.parent / REVIEW}"]
+    say(output, {"report": str(page), "review": str(page.parent / REVIEW)}, lines)

@@ -18,6 +18,7 @@ from crosspatch.demo.journey import Journey, begin
 from crosspatch.demo.labels import compare_labels
 from crosspatch.demo.mapping import map_new_images
 from crosspatch.demo.outlines import outline_kelp
+from crosspatch.demo.people import queue_up
 from crosspatch.demo.scoring import score_held_out
 from crosspatch.demo.study import train_all, write_report
 from crosspatch.files import PathLike
@@ -32,6 +33,7 @@ STAGES: tuple[tuple[str, Callable[[Journey], Section]], ...] = (
     ("comparing few labels and many", compare_labels),
     ("writing the report of the study", write_report),
     ("mapping new images", map_new_images),
+    ("queueing them for people", queue_up),
 )
 """What happens, in order: a name, and a function from the demo so far to a section of the page."""
 
@@ -95,8 +97,8 @@ def _page(journey: Journey, sections: Sequence[Section]) -> Page:
     took = "; ".join(f"{name} {seconds:.0f} s" for name, seconds in journey.seconds.items())
     return Page(
         title="crosspatch: the journey on generated data",
-        lead="Volunteers outline kelp, a small network learns from what they agree on, is tested "
-        "on scenes it never saw, and maps images that nobody outlined.",
+        lead="Volunteers outline kelp, small networks learn from what they agree on, are tested on "
+        "scenes they never saw, map images that nobody outlined, and say where people are needed.",
         notice=_NOTICE + (" This was the quick one: everything is smaller." * journey.quick),
         sections=[
             Section("At a glance", [Facts(journey.facts)]),

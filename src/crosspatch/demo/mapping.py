@@ -66,6 +66,7 @@ def _maps(
             run_of(journey, arm, fraction).model,
             [subject.image for subject in subjects],
             out=folder,
+            probabilities=True,  # for the review page's threshold
             progress=journey.progress,
         )
     return {
