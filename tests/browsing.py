@@ -23,12 +23,16 @@ COLOURS = """([width, height]) => {
   const left = (pane.clientWidth - width * scale) / 2;
   const top = (pane.clientHeight - height * scale) / 2;
   const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
-  const dense = canvas.width / pane.clientWidth, shown = [];
+  const dense = canvas.width / pane.clientWidth;
+  let shown = '';
   for (let row = 0; row < height; row++) for (let col = 0; col < width; col++) {
     const x = Math.floor((left + (col + 0.5) * scale) * dense);
     const y = Math.floor((top + (row + 0.5) * scale) * dense);
     const at = 4 * (y * canvas.width + x);
-    shown.push([...data.slice(at, at + 4)]);
+    const [red, green, blue, alpha] = data.subarray(at, at + 4);
+    const orange = red === 230 && green === 159 && blue === 0 && alpha === 255;
+    const hatched = alpha > 50 && red > 0 && red === green && green === blue;
+    shown += orange ? 'o' : hatched ? '?' : '.';
   }
   return shown;
 }"""
@@ -102,11 +106,9 @@ def on_screen(page):
     page.evaluate(
         "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
     )
-    shown = np.array(page.evaluate(COLOURS, [WIDTH, HEIGHT]))
-    orange = (shown == (230, 159, 0, 255)).all(axis=1)
-    hatched = ((shown[:, 3] > 50) & (shown[:, :3].max(axis=1) == shown[:, :3].min(axis=1))
-               & (shown[:, 0] > 0))  # fmt: skip
-    return np.where(orange, 1, np.where(hatched, 255, 0)).reshape(HEIGHT, WIDTH).astype(np.uint8)
+    shown = page.evaluate(COLOURS, [WIDTH, HEIGHT])
+    seen = np.array([{"o": 1, "?": 255, ".": 0}[sign] for sign in shown], np.uint8)
+    return seen.reshape(HEIGHT, WIDTH)
 
 
 def name_of(served, number):

@@ -1,8 +1,10 @@
 """The page as people meet it: many subjects, the next one at once, names, colours."""
 
+import numpy as np
 import pytest
 
-from browsing import Served, needs_browser
+from browsing import Served, needs_browser, saved, show
+from crosspatch import images
 
 pytestmark = needs_browser
 
@@ -88,3 +90,45 @@ def test_words_stand_out_from_their_ground(served, tab, scheme):
         ['--edit', '--card']].map(([a, b]) => [a + b, pair(a, b)]));
     }""")
     assert min(ratio.values()) >= 4.5, ratio
+
+
+@pytest.mark.slow
+def test_an_image_of_8192_pixels_a_side_is_seen_by_tiles_and_changed_by_blocks(tmp_path, tab):
+    side = 8192
+    folder = tmp_path / "scene"
+    pixels = np.zeros((side, side), np.uint8)
+    pixels[4096:, :] = 200
+    images.write_image(folder / "images/large.png", pixels[np.newaxis])
+    mask = np.zeros((side, side), np.uint8)
+    mask[:2048] = 1
+    images.write_mask(folder / "masks/large.png", mask)
+    served = Served(folder)
+    try:
+        page = tab(served)
+        asked, sent = [], []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("request", lambda request: sent.append(len(request.post_data_buffer or b"")))
+        page.set_default_timeout(120_000)
+        show(page, 0)
+        page.wait_for_load_state("networkidle")
+        tiles = [url for url in asked if "/tile/" in url]
+        assert 0 < len(tiles) <= 21, "all of it in sight needs no tile of full size"
+        box = page.locator("#pane").bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x, y)
+        page.mouse.wheel(0, -2500)  # about 40 times larger
+        page.mouse.down()
+        page.mouse.move(x + 200, y, steps=4)
+        page.mouse.up()
+        saved(page)
+        disk = served.on_disk("large")
+        changed = disk != mask
+        rows, columns = np.nonzero(changed)
+        assert changed.any()
+        assert (disk[changed] == 1).all()
+        assert 4000 < rows.min() <= rows.max() < 4200, "the brush was in the middle"
+        assert 4050 < columns.min() <= columns.max() < 4400
+        assert 0 < sum(sent) < 100_000, "only the blocks under the brush were sent"
+        assert len([url for url in asked if "/tile/0/" in url]) <= 16
+    finally:
+        served.stop()

@@ -43,16 +43,20 @@ export async function readTile(number, level, row, col, bands) {
   return createImageBitmap(await (await ask(path)).blob());
 }
 
+// A change that is small enough is still sent when the page is closed meanwhile; browsers allow
+// 64 kB for that.
+const outlives = (body) => body.length < 60_000;
+
 export async function writeMask(number, version, threshold, changes) {
   const cut = threshold === null ? "" : `&threshold=${threshold}`;
   const path = `${subject(number)}/mask?version=${version}${cut}`;
-  return (await ask(path, { method: "PATCH", body: changes })).json();
+  return (await ask(path, { method: "PATCH", body: changes, keepalive: outlives(changes) })).json();
 }
 
 export async function writeReview(number, version, decision, note) {
   const headers = { "content-type": "application/json" };
   const body = JSON.stringify({ version, decision, note });
-  return (await ask(`${subject(number)}/review`, { method: "PUT", headers, body })).json();
+  return (await ask(`${subject(number)}/review`, { method: "PUT", headers, body, keepalive: outlives(body) })).json();
 }
 
 export const makeDataset = async () => (await ask("/api/dataset", { method: "POST" })).json();

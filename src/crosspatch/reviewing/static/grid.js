@@ -1,7 +1,7 @@
 // The overview: every subject in the queue's order. Only the cards in sight exist, so that ten
 // thousand subjects scroll like ten, and only those ask the server for their picture.
 
-const CARD = { width: 216, height: 292, gap: 16 };
+const CARD = { width: 216, height: 300, gap: 16 };
 const SETTLE = 70; // ms that a card must stay in sight before its picture is asked for
 
 export const FILTERS = [

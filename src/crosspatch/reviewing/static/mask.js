@@ -176,10 +176,13 @@ export class Mask {
     }
   }
 
-  // Write blocks as the server reads them (see blocks.py).
-  encode(numbers) {
-    const words = [];
+  // Write blocks as the server reads them (see blocks.py): [message, the blocks that are in it],
+  // which are all of `numbers` unless the message would become very long.
+  encode(numbers, most = Infinity) {
+    const words = [], taken = [];
     for (const number of numbers) {
+      if (words.length > most) break;
+      taken.push(number);
       const pixels = this.copy(number), head = words.length;
       words.push(number, 0);
       for (let start = 0; start < pixels.length;) {
@@ -192,7 +195,7 @@ export class Mask {
     }
     const message = new DataView(new ArrayBuffer(words.length * 4));
     words.forEach((word, index) => message.setUint32(index * 4, word, true));
-    return new Uint8Array(message.buffer);
+    return [new Uint8Array(message.buffer), taken];
   }
 
   // Read such a message into the mask, as one step: strokes that were kept in the browser.

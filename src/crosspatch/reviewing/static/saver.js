@@ -6,7 +6,7 @@
 import { writeMask, writeReview } from "./api.js";
 import * as box from "./strongbox.js";
 
-const BLOCKS_AT_ONCE = 64; // a message stays far under what the server takes
+const WORDS_AT_ONCE = 2 ** 21; // 8 MB: a message stays far under what the server takes
 const FIRST_WAIT = 2000, LONGEST_WAIT = 15000; // ms between attempts
 
 export class Saver {
@@ -74,12 +74,11 @@ export class Saver {
 
   async #writeBlocks() {
     const { subject } = this, { mask } = subject;
-    const blocks = [...mask.dirty].slice(0, BLOCKS_AT_ONCE);
+    const [changes, blocks] = mask.encode(mask.dirty, WORDS_AT_ONCE);
     blocks.forEach((block) => mask.dirty.delete(block)); // strokes that follow mark them again
     const cut = mask.steps ? mask.threshold : null;
     const threshold = mask.steps ? (cut === null ? null : cut / subject.steps) : subject.state.threshold;
     try {
-      const changes = mask.encode(blocks);
       subject.state = await writeMask(subject.number, subject.state.version, threshold, changes);
     } catch (error) {
       blocks.forEach((block) => mask.dirty.add(block));
@@ -101,7 +100,7 @@ export class Saver {
 
   async #keep() {
     const { subject } = this;
-    const blocks = subject.mask ? subject.mask.encode([...subject.mask.dirty]) : new Uint8Array();
+    const [blocks] = subject.mask ? subject.mask.encode(subject.mask.dirty) : [new Uint8Array()];
     const size = subject.mask ? [subject.width, subject.height] : [];
     await box.keep(this.#key(), { version: subject.state.version, blocks, size, review: this.review });
   }
