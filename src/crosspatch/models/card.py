@@ -23,7 +23,7 @@ def card(facts: ModelFacts) -> str:
         f"Segments **{', '.join(facts.foreground)}** in images with the channels "
         f"{', '.join(facts.channel_names)} ({facts.dtype}).",
         "",
-        f"- Network: PatchGAN U-Net, width {facts.network.width}, depth {facts.network.depth}",
+        f"- Network: {_network(facts)}",
         f"- Trained on: {provenance.get('data', 'not said')}",
         f"- Licence of the data: {provenance.get('licence') or 'not said'}",
         f"- Labelled subjects spent: {len(facts.contents)}",
@@ -46,6 +46,12 @@ def card(facts: ModelFacts) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _network(facts: ModelFacts) -> str:
+    if facts.network.encoder == "imagenet":
+        return "EfficientNet-Lite0 encoder, first trained on ImageNet, and a small decoder"
+    return f"PatchGAN U-Net, width {facts.network.width}, depth {facts.network.depth}"
 
 
 def limits(facts: ModelFacts) -> str:

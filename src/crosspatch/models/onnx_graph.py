@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crosspatch import __version__
-from crosspatch.errors import CrosspatchError, MissingExtraError
+from crosspatch.errors import CrosspatchError, MissingExtraError, SettingsError
 from crosspatch.models.facts import ModelFacts
 from crosspatch.models.generator import SLOPE, Generator
-from crosspatch.models.storage import Model
+from crosspatch.models.storage import Model, Network
 
 INPUT, OUTPUT = "pixels", "probability"
 METADATA = "crosspatch"
@@ -40,7 +40,7 @@ def onnx_facts(model: Model) -> dict[str, Any]:
     return {"format": 1} | {key: table[key] for key in kept} | {"fingerprint": model.fingerprint}
 
 
-def onnx_bytes(model: Model, network: Generator) -> bytes:
+def onnx_bytes(model: Model, network: Network) -> bytes:
     """Encode a model as an ONNX file.
 
     Input ``pixels``: (batch, C, height, width) float32 in the units of the training images, any
@@ -51,13 +51,15 @@ def onnx_bytes(model: Model, network: Generator) -> bytes:
     ----------
     model : Model
         Whose statistics go into the graph and whose facts into its metadata.
-    network : Generator
+    network : Generator or PretrainedUNet
         `Model.load_generator`.
 
     Raises
     ------
     MissingExtraError
         The library ``onnx`` is not installed.
+    SettingsError
+        It has an ImageNet encoder.
     CrosspatchError
         The weights are more than an ONNX file holds.
     """
@@ -65,6 +67,10 @@ def onnx_bytes(model: Model, network: Generator) -> bytes:
         import onnx
     except ImportError:
         raise MissingExtraError("writing ONNX", "onnx") from None
+    if not isinstance(network, Generator):
+        raise SettingsError(
+            f"{model.path}: a model with an ImageNet encoder is not exported to ONNX"
+        )
     weights = {name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()}
     size = sum(array.nbytes for array in weights.values())
     if size > _MOST_BYTES:

@@ -28,9 +28,12 @@ from crosspatch.models.card import card
 from crosspatch.models.discriminator import Discriminator
 from crosspatch.models.facts import ModelFacts, read_facts
 from crosspatch.models.generator import Generator
+from crosspatch.models.pretrained import PretrainedUNet
 
 GENERATOR, DISCRIMINATOR = "generator.safetensors", "discriminator.safetensors"
-_Network = TypeVar("_Network", bound=nn.Module)
+Network = Generator | PretrainedUNet
+"""What draws masks."""
+_Module = TypeVar("_Module", bound=nn.Module)
 _PICKLES = {".pth", ".pt", ".ckpt", ".pkl", ".pickle", ".bin"}
 
 
@@ -83,7 +86,7 @@ class Model:
         """Whether the folder holds a discriminator (not if trained without one)."""
         return (self.path / DISCRIMINATOR).exists()
 
-    def load_generator(self, device: torch.device | str = "cpu") -> Generator:
+    def load_generator(self, device: torch.device | str = "cpu") -> Network:
         """Build the generator with its weights, in evaluation mode.
 
         It takes normalised images (see `normalise`) and returns logits.
@@ -110,7 +113,7 @@ class Model:
         """Standardise each channel: (B, C, H, W) of any dtype -> float32."""
         return standardise(image, self.facts.mean, self.facts.std)
 
-    def _meta_generator(self) -> Generator:
+    def _meta_generator(self) -> Network:
         with torch.device("meta"):
             return build_generator(self.facts.network, len(self.facts.channel_names))
 
@@ -119,8 +122,16 @@ class Model:
             return build_discriminator(self.facts.network, len(self.facts.channel_names))
 
 
-def build_generator(network: NetworkSettings, in_channels: int) -> Generator:
-    """Build the generator that the settings describe."""
+def build_generator(network: NetworkSettings, in_channels: int) -> Network:
+    """Build the generator that the settings describe, with random weights.
+
+    Raises
+    ------
+    MissingExtraError
+        It has an ImageNet encoder, whose library is not installed.
+    """
+    if network.encoder == "imagenet":
+        return PretrainedUNet(in_channels)
     return Generator(in_channels, network.width, network.depth, dropout=network.dropout)
 
 
@@ -182,7 +193,7 @@ def save_weights(path: Path, network: nn.Module) -> None:
     path.chmod(0o644)  # safetensors makes files that only their owner reads
 
 
-def _filled(network: _Network, path: Path, device: torch.device | str) -> _Network:
+def _filled(network: _Module, path: Path, device: torch.device | str) -> _Module:
     """Move a network off the meta device and copy the file's tensors in."""
     network = network.to_empty(device=device)
     network.load_state_dict(read_weights(path))

@@ -14,13 +14,14 @@ from torch import Tensor, nn
 
 from crosspatch.config import Settings, TransferSettings
 from crosspatch.errors import InputError, SettingsError
+from crosspatch.models.pretrained import PretrainedUNet
 from crosspatch.models.stem import Stem, StemPlan, plan_stem
 from crosspatch.models.storage import DISCRIMINATOR, GENERATOR, Model, read_weights
 
 GENERATOR_STEM, DISCRIMINATOR_STEM = "encoder.0.conv", "blocks.0"
 """The input layers: weights and bias. The batch norm behind one is a layer of its own."""
 
-_GENERATOR_KEYS = ("width", "depth")
+_GENERATOR_KEYS = ("encoder", "width", "depth")
 _DISCRIMINATOR_KEYS = ("discriminator_width", "discriminator_layers")
 
 
@@ -176,12 +177,11 @@ class WarmStart:
         """
         theirs = self.source.facts.channel_names
         plan = plan_stem(self.transfer.stem, self.channel_names, theirs)
+        stem = generator.stem if isinstance(generator, PretrainedUNet) else GENERATOR_STEM
         return TransferReport(
             stem=plan.stem,
             channels=plan.said(self.channel_names, theirs),
-            generator=carry_over(
-                generator, self._tensors(GENERATOR), GENERATOR_STEM, plan, len(theirs)
-            ),
+            generator=carry_over(generator, self._tensors(GENERATOR), stem, plan, len(theirs)),
             discriminator=None if discriminator is None else self._judge(discriminator, plan),
         )
 

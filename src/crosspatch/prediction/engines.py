@@ -12,10 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from crosspatch.errors import CrosspatchError, MissingExtraError, SettingsError
-from crosspatch.models.generator import Generator
 from crosspatch.models.onnx_graph import INPUT, onnx_bytes
 from crosspatch.models.runtime import Precision, choose_device, choose_precision
-from crosspatch.models.storage import Model
+from crosspatch.models.storage import Model, Network
 from crosspatch.prediction.scene import window_predictor
 from crosspatch.prediction.stream import Engine
 
@@ -107,7 +106,7 @@ def onnx_predictor(graph: bytes) -> Engine:
     return predict
 
 
-def check_graph(model: Model, network: Generator, graph: bytes) -> float:
+def check_graph(model: Model, network: Network, graph: bytes) -> float:
     """Compare an ONNX graph with torch on random images like those of the training.
 
     Returns

@@ -204,7 +204,7 @@ def _refuse_shared(name: str, source: Crops | Model, target: Crops) -> None:
 def _refuse_other_network(name: str, source: Model, plan: StudyTable) -> None:
     """Refuse a source of another architecture: scratch must have the same, to compare with."""
     ours, theirs = run_settings(plan, seed=0).network, source.facts.network
-    keys = ["width", "depth"]
+    keys = ["encoder", "width", "depth"]
     if source.has_discriminator:
         keys += ["discriminator_width", "discriminator_layers"]
     for key in keys:

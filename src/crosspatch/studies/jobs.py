@@ -4,16 +4,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from crosspatch.config import Settings
+from crosspatch.config import Settings, merge
 from crosspatch.crops import Crops
 from crosspatch.files import fingerprint_bytes, to_json
 from crosspatch.models.storage import Model
 from crosspatch.studies.ground import Ground
-from crosspatch.studies.plan import IMAGENET, SCRATCH, StudyTable, run_settings
+from crosspatch.studies.plan import IMAGENET, SCRATCH, StudyTable, given, run_settings
 
 SOURCE = "source"
 VERSION = "crosspatch study 1"
 """Goes into every name: raise it when the same job gives another result."""
+_ENCODER = {"network": {"encoder": "imagenet"}}
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,9 @@ def arms(plan: StudyTable, fractions: tuple[float, ...] | None = None) -> list[A
     for name, arm in plan.arms.items():
         kind = {SCRATCH: SCRATCH, IMAGENET: "pretrained"}.get(arm.start, "transfer")
         some = tuple(f for f in allowed if arm.fractions is None or f in arm.fractions)
-        listed.append(Arm(name, kind, arm.start, some, arm.settings))
+        changes = merge(given(arm.settings), _ENCODER) if kind == "pretrained" else None
+        made = arm.settings if changes is None else Settings.model_validate(changes)
+        listed.append(Arm(name, kind, arm.start, some, made))
     return listed + [Arm(name, "baseline", fractions=allowed) for name in plan.baselines]
 
 

@@ -19,12 +19,13 @@ DEFAULT_FRACTIONS = (0.1, 0.25, 0.5, 0.75, 1.0)
 DEFAULT_STEPS = 2000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _SET_BY_THE_STUDY = {
+    "network": {"encoder": 'start = "imagenet" in an arm'},
     "training": {
-        "fraction": "fractions = [...]",
-        "seed": "seeds = [...]",
-        "steps": "steps = N",
-        "epochs": "epochs = N",
-        "precision": "precision = ...",
+        "fraction": "fractions = [...] at its top",
+        "seed": "seeds = [...] at its top",
+        "steps": "steps = N at its top",
+        "epochs": "epochs = N at its top",
+        "precision": "precision = ... at its top",
     },
 }
 
@@ -182,7 +183,7 @@ def _refuse_what_the_study_sets(where: str, settings: Settings) -> None:
     for table, keys in _SET_BY_THE_STUDY.items():
         for key in given.get(table, {}):
             if key in keys:
-                raise ValueError(f"{where}.{table}.{key}: a study says {keys[key]} at its top")
+                raise ValueError(f"{where}.{table}.{key}: a study says {keys[key]}")
 
 
 def read_plan(path: PathLike) -> StudyTable:

@@ -13,6 +13,7 @@ from crosspatch.config import Settings
 from crosspatch.crops import Crops
 from crosspatch.errors import SettingsError
 from crosspatch.models.discriminator import verdict_side
+from crosspatch.models.pretrained import PretrainedUNet, load_imagenet
 from crosspatch.models.storage import build_discriminator, build_generator
 from crosspatch.models.transfer import TransferReport
 from crosspatch.training.averaging import Average
@@ -104,6 +105,8 @@ def set_up(run: Run, crops: Crops, fabric: Fabric, initial: Initial | None = Non
     torch.manual_seed(training.seed)
     channels = len(crops.channel_names)
     generator: nn.Module = build_generator(settings.network, channels)
+    if isinstance(generator, PretrainedUNet):
+        load_imagenet(generator)
     discriminator: nn.Module | None = None
     if settings.loss.adversarial_weight > 0:
         discriminator = build_discriminator(settings.network, channels)

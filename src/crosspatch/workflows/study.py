@@ -16,12 +16,13 @@ from crosspatch.files import (
     refuse_inputs_inside,
     relative_place,
 )
+from crosspatch.models.pretrained import require_imagenet
 from crosspatch.models.runtime import choose_device, choose_precision, keep_freed_memory
 from crosspatch.progress import Progress, silent
 from crosspatch.studies.folder import Study, write_study
 from crosspatch.studies.ground import Ground, lay_ground
 from crosspatch.studies.jobs import Job, arms, jobs_of
-from crosspatch.studies.plan import StudyTable, given, place, read_plan, run_settings
+from crosspatch.studies.plan import IMAGENET, StudyTable, given, place, read_plan, run_settings
 from crosspatch.studies.results import Collector
 from crosspatch.studies.run import State, at_once, dask_pool, in_turn, local_pool
 from crosspatch.training.loop import StoppedError
@@ -78,6 +79,8 @@ def study(
         raise SettingsError(f"--workers {workers}: at least one")
     if "forest" in told.baselines:
         require_forest()
+    if any(arm.start == IMAGENET for arm in told.arms.values()):
+        require_imagenet()
     path = Path(out)
     refuse_inputs_inside(out, *_inputs(told, plan))
     if overwrite or not (path / "study.toml").is_file():
