@@ -3,6 +3,7 @@
 import shutil
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from crosspatch.errors import CrosspatchError, LeakError
@@ -18,7 +19,9 @@ from crosspatch.studies.tables import (
 )
 from crosspatch.training.run import Run
 from crosspatch.workflows import study_job
+from crosspatch.workflows.info import info
 from crosspatch.workflows.study import study
+from folders import half, save
 from small_study import lay_out, squares, write_plan
 
 
@@ -273,6 +276,28 @@ def test_an_imagenet_encoder_stands_beside(data):
     (scratch,) = made.path.glob("runs/scratch-*")
     theirs, ours = (Run.open(path).settings for path in (scratch, run))
     assert (ours.training, ours.loss) == (theirs.training, theirs.loss)
+
+
+def test_a_fraction_without_foreground_is_said_and_its_baseline_listed(data):
+    for number in range(12):
+        save(data / f"grey/masks/s{number:02d}.png", np.zeros((32, 32), np.uint8))
+    for name in ("s08", "s10"):  # of two groups, one of which is always trained on in the end
+        save(data / f"grey/masks/{name}.png", half(32, 32))
+    plan = write_plan(data, sources=None, fractions=[0.2, 1.0], seeds=[0, 1, 2])
+    made = study(plan, out=data / "out")
+    empty = [said for said in made.table["said"] if "no training label shows foreground" in said]
+    assert 1 <= len(empty) <= 3
+    assert all("at 0.2 of the labels" in said for said in empty)
+    assert all(name.startswith("threshold-20-") for name in made.failed)
+    assert len({row["run"] for row in rows_of(made) if row["arm"] == "scratch"}) == 6
+
+
+def test_info_says_what_a_study_is(done):
+    made, _ = done
+    told = info(made.path)
+    assert told.kind == "study"
+    assert (told.facts["runs"], told.facts["done"], told.facts["failed"]) == (14, 14, 0)
+    assert told.facts["sources"] == "colour"
 
 
 @pytest.mark.slow

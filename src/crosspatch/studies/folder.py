@@ -69,6 +69,15 @@ class Study:
         rows = read_table(self.path / FAILED, FAILED_COLUMNS)
         return {row["run"]: row["why"] for row in rows}
 
+    @property
+    def runs(self) -> list[str]:
+        """Names of the runs of its plan; empty before the plan was looked at."""
+        return list(map(str, self.table.get("runs", [])))
+
+    def is_done(self, name: str) -> bool:
+        """Whether a run has come to its end."""
+        return (self.run_folder(name) / JOB).is_file()
+
     def run_folder(self, name: str) -> Path:
         """Place of a run."""
         return self.path / "runs" / name

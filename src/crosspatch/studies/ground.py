@@ -16,6 +16,7 @@ from crosspatch.models.storage import Model
 from crosspatch.progress import Progress, silent
 from crosspatch.splits import grouped_folds, nested_fraction
 from crosspatch.studies.plan import SourceTable, StudyTable, place, run_settings
+from crosspatch.training.samples import choose
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def lay_ground(
         crops.subjects["group"][crops.subjects["split"] == "train"].tolist() for crops in folds
     ]
     fractions, left_out = distinct_fractions(groups, plan.fractions, plan.seeds)
-    said += [*left_out, *few_seeds(plan)]
+    said += [*left_out, *few_seeds(plan), *_without_foreground(plan, folds, fractions)]
     return Ground(name, dataset, folds, sources, fractions, (*said, *folds[0].said))
 
 
@@ -179,6 +180,25 @@ def _source(
         )
     except CrosspatchError as error:
         raise type(error)(f"{what}: {error}") from None
+
+
+def _without_foreground(
+    plan: StudyTable, folds: Sequence[Crops], fractions: Sequence[float]
+) -> list[str]:
+    """Say which label fractions teach nothing, since none of their labels shows foreground."""
+    share = run_settings(plan, seed=0).training.validation_share
+    said = []
+    for fold, crops in enumerate(folds):
+        for seed in plan.seeds:
+            for fraction in fractions:
+                chosen = choose(crops, fraction, share, seed)
+                if any(bool((crops.masks[row] == 1).any()) for row in chosen.train):
+                    break  # and so do all larger ones
+                said.append(
+                    f"at {fraction:g} of the labels, seed {seed}, fold {fold}, no training label "
+                    "shows foreground: the models of all arms learn to draw nothing there"
+                )
+    return said
 
 
 def _refuse_shared(name: str, source: Crops | Model, target: Crops) -> None:

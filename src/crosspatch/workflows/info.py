@@ -20,7 +20,7 @@ class Info:
 
     Attributes
     ----------
-    kind : "dataset", "crops", "run", "model", "predictions" or "image"
+    kind : "dataset", "crops", "run", "model", "predictions", "study" or "image"
     facts : what there is to know, in the order to print it
     problems : what is wrong with a data set
     """
@@ -146,6 +146,31 @@ def _predictions(path: Path) -> Info:
     return Info("predictions", read_toml(path / "predictions.toml"))
 
 
+def _study(path: Path) -> Info:
+    from crosspatch.studies.folder import Study
+
+    study = Study.open(path)
+    table, failed = study.table, study.failed
+    return Info(
+        "study",
+        {
+            "runs": len(study.runs),
+            "done": sum(study.is_done(name) for name in study.runs),
+            "failed": len(failed),
+            "target": table.get("target", {}).get("name", "not said"),
+            "sources": ", ".join(table.get("sources", {})) or "none",
+            "further arms": ", ".join(table.get("arms", {})) or "none",
+            "fractions": table.get("fractions", []),
+            "seeds": table.get("seeds", []),
+            "folds": table.get("folds", 0),
+            "device": table.get("device"),
+            "precision": table.get("precision"),
+            **{f"note {number}": said for number, said in enumerate(table.get("said", []), 1)},
+            **{f"failed {name}": why for name, why in failed.items()},
+        },
+    )
+
+
 def _image(path: Path) -> Info:
     header = images.read_header(path)
     return Info(
@@ -165,4 +190,5 @@ _FOLDERS: dict[str, Callable[[Path], Info]] = {
     "run": _run,
     "model": _model,
     "predictions": _predictions,
+    "study": _study,
 }
