@@ -11,6 +11,7 @@ from crosspatch.feedback.zooniverse.connection import Connection, NotAllowedErro
 from crosspatch.feedback.zooniverse.exports import KINDS
 from crosspatch.files import read_toml
 from crosspatch.workflows.consensus import consensus
+from crosspatch.workflows.info import info
 from crosspatch.workflows.zooniverse import pull
 from exports import box, row, write
 from panoptes_server import OTHERS_PROJECT, PASSWORD, PROJECT, WORKFLOW, Server
@@ -46,6 +47,7 @@ def test_a_pull_brings_three_exports_that_consensus_takes_as_they_are(server, tm
     assert (tmp_path / "project/workflows.csv").read_text() == WORKFLOWS
     table = read_toml(tmp_path / "project/exports.toml")
     assert table["slug"] == "kelp/kelp"
+    assert info(made).facts["slug"] == "kelp/kelp"
     assert table["exports"]["subjects"]["bytes"] == len(SUBJECTS)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
     assert sorted(server.world.exports_asked) == sorted(f"{kind}_export" for kind in KINDS)
@@ -248,6 +250,18 @@ def test_an_account_is_read_from_the_panoptes_commands_file(tmp_path):
 def test_a_password_is_never_sent_in_the_open():
     with pytest.raises(SettingsError, match="PANOPTES_ENDPOINT must be an https address"):
         find_account({"PANOPTES_ENDPOINT": "http://zooniverse.example.org"})
+
+
+def test_an_application_signs_in_by_its_secret(server, tmp_path, monkeypatch):
+    for name in ("USERNAME", "PASSWORD"):
+        monkeypatch.delenv(f"PANOPTES_{name}")
+    monkeypatch.setenv("PANOPTES_CLIENT_ID", "app")
+    monkeypatch.setenv("PANOPTES_CLIENT_SECRET", PASSWORD)
+    assert len(run(tmp_path).exports) == 3
+    assert server.count("/users/sign_in") == 0
+    monkeypatch.setenv("PANOPTES_CLIENT_SECRET", "wrong")
+    with pytest.raises(NotAllowedError, match="does not let the application in"):
+        run(tmp_path, overwrite=True)
 
 
 def test_a_token_that_has_run_out_is_renewed(server):

@@ -14,9 +14,10 @@ from PIL import Image
 from crosspatch.cli import main
 from crosspatch.errors import CrosspatchError, InputError, SettingsError
 from crosspatch.feedback.zooniverse import plan as plans
-from crosspatch.feedback.zooniverse.connection import NotAllowedError, Patience
+from crosspatch.feedback.zooniverse.connection import Connection, NotAllowedError, Patience
 from crosspatch.feedback.zooniverse.ledger import KEY, Ledger
 from crosspatch.volunteers.proposals import read_proposals
+from crosspatch.workflows.info import info
 from crosspatch.workflows.zooniverse import push
 from panoptes_server import PASSWORD, PROJECT, WORKFLOW, Server
 from pushes import make_predictions, make_queue
@@ -103,6 +104,7 @@ def test_a_push_sends_subjects_with_priorities_pictures_and_proposals(server, gi
     assert one["metadata"]["Filename"] == "kelp one.tif"
     assert one["metadata"]["#reason"] == "the model is unsure"
     assert [next(iter(place)) for place in one["locations"]] == ["image/png", "image/png"]
+    assert info(given["out"]).kind == "push"
     order = [one for one in server.requests if one.startswith("POST /api")]
     assert order[-1].endswith("links/subject_sets")  # opened to volunteers last of all
     assert order[-3].endswith("links/subjects")
@@ -144,6 +146,7 @@ def test_any_call_may_fail_and_each_subject_is_there_once(server, given, what, k
     push(**given, yes=True)
     check_whole(server.world)
     assert len(server.world.subjects) == 3
+    assert server.count("DELETE") == 0  # none was made twice and cleared away afterwards
 
 
 def test_a_push_that_gives_up_goes_on_later(server, given, tmp_path):
@@ -154,6 +157,28 @@ def test_a_push_that_gives_up_goes_on_later(server, given, tmp_path):
     server.troubles.clear()
     push(**given, yes=True)
     check_whole(server.world)
+
+
+def test_a_push_that_ended_while_a_subject_was_made_finds_it_again(server, given, monkeypatch):
+    """As a killed process: the server made it, nobody heard the answer, nothing was written."""
+    real = Connection.post
+
+    def die_after(self, path, body, **more):
+        answer = real(self, path, body, **more)
+        if path == "subjects":
+            raise KeyboardInterrupt
+        return answer
+
+    monkeypatch.setattr(Connection, "post", die_after)
+    for made in (1, 2, 3):
+        with pytest.raises(KeyboardInterrupt):
+            push(**given, yes=True)
+        assert len(server.world.subjects) == made
+    monkeypatch.setattr(Connection, "post", real)
+    push(**given, yes=True)
+    check_whole(server.world)
+    assert server.count("POST /api/subjects$") == 3
+    assert server.count("DELETE") == 0
 
 
 def test_a_lost_answer_among_many_older_subjects_is_found(server, given):

@@ -20,7 +20,8 @@ class Info:
 
     Attributes
     ----------
-    kind : "dataset", "crops", "run", "model", "predictions", "study" or "image"
+    kind : "dataset", "crops", "run", "model", "predictions", "study", "exports",
+        "push" or "image"
     facts : what there is to know, in the order to print it
     problems : what is wrong with a data set
     """
@@ -171,6 +172,14 @@ def _study(path: Path) -> Info:
     )
 
 
+def _exports(path: Path) -> Info:
+    return Info("exports", read_toml(path / "exports.toml"))
+
+
+def _push(path: Path) -> Info:
+    return Info("push", read_toml(path / "push.toml"))
+
+
 def _image(path: Path) -> Info:
     header = images.read_header(path)
     return Info(
@@ -190,5 +199,7 @@ _FOLDERS: dict[str, Callable[[Path], Info]] = {
     "run": _run,
     "model": _model,
     "predictions": _predictions,
+    "exports": _exports,
+    "push": _push,
     "study": _study,
 }
