@@ -97,7 +97,7 @@ Tile = tuple[str, Picture]
 
 @dataclass(frozen=True)
 class Lattice:
-    """Pictures in rows and columns that both mean something; None is an empty place."""
+    """Pictures in rows and columns; None is an empty place. Columns may go without names."""
 
     title: str
     columns: Sequence[str]

@@ -251,6 +251,29 @@ def learning_bands(bands: Sequence[Band], *, ylabel: str) -> str:
         return to_svg(figure)
 
 
+def purity_curves(lines: Sequence[Line]) -> str:
+    """Draw scores against the purity of training labels, the true labels at the right end.
+
+    Parameters
+    ----------
+    lines : one an arm; the ``fraction`` of a point is the purity
+
+    Returns
+    -------
+    str
+        A standalone SVG document.
+    """
+    with mpl.rc_context(STYLE):
+        figure, axes = open_axes(2 * WIDTH, 4.2)
+        for number, line in enumerate(lines):
+            _draw_line(axes, line, 1 + 0.004 * (number - (len(lines) - 1) / 2))
+        axes.set_xlabel("purity: mean IoU of the training labels with the true ones")
+        axes.set_ylabel("mean IoU on clean test labels")
+        _keep_in_view(axes, [point for line in lines for point in line.points], zero=False)
+        _legend(figure, axes, len(lines), wide=True)
+        return to_svg(figure)
+
+
 def domain_matrix(
     sources: Sequence[str], targets: Sequence[str], gains: Sequence[Sequence[float]]
 ) -> str:

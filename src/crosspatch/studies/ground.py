@@ -15,6 +15,7 @@ from crosspatch.files import PathLike
 from crosspatch.models.storage import Model
 from crosspatch.progress import Progress, silent
 from crosspatch.splits import grouped_folds, nested_fraction
+from crosspatch.studies.labels import other_labels
 from crosspatch.studies.plan import SourceTable, StudyTable, place, run_settings
 from crosspatch.training.samples import choose
 
@@ -39,6 +40,8 @@ class Ground:
     sources: Mapping[str, Crops | Model]
     fractions: tuple[float, ...]
     said: tuple[str, ...]
+    purity: float | None = None
+    """Mean IoU of the training labels with the target's own; None where they are the same."""
 
 
 def lay_ground(
@@ -56,7 +59,9 @@ def lay_ground(
     told = plan.target
     dataset = opened(place(plan_path, told.dataset), told.foreground, "target")
     name = told.name or dataset.name
-    folds, said = _target_crops(plan, dataset, study / "crops", progress)
+    trained_on, purity, told_of = _labels(plan, plan_path, dataset)
+    folds, said = _target_crops(plan, trained_on, study / "crops", progress)
+    said += told_of
     sources = {
         source: _source(source, one, plan_path, study / "crops", progress)
         for source, one in plan.sources.items()
@@ -75,6 +80,24 @@ def lay_ground(
     fractions, left_out = distinct_fractions(groups, plan.fractions, plan.seeds)
     said += [*left_out, *few_seeds(plan), *_without_foreground(plan, folds, fractions)]
     return Ground(name, dataset, folds, sources, fractions, (*said, *folds[0].said))
+    said += [*left_out, *few_seeds(plan)]
+    return Ground(name, dataset, folds, sources, fractions, (*said, *folds[0].said), purity)
+
+
+def _labels(
+    plan: StudyTable, plan_path: PathLike, dataset: Dataset
+) -> tuple[Dataset, float | None, list[str]]:
+    """Find what is trained on: the target, or other labels of its images."""
+    if plan.target.labels is None:
+        return dataset, None, []
+    folder = place(plan_path, plan.target.labels)
+    labels = opened(folder, plan.target.foreground, "target.labels")
+    trained_on, purity = other_labels(dataset, labels)
+    said = (
+        f"training labels are those of {labels.name}, whose mean IoU with the target's own is "
+        f"{purity:.3f}; tested is on the target's own, and pixel baselines are fitted to them"
+    )
+    return trained_on, purity, [said]
 
 
 def distinct_fractions(

@@ -61,6 +61,11 @@ class TargetTable(CropsTable):
 
     dataset: str = Field(description="Data set folder, from the place of this file.")
     name: str | None = Field(None, description="What to call it; by itself the folder's name.")
+    labels: str | None = Field(
+        None,
+        description="Data set folder of the same images with other masks, to train on instead; "
+        "tested is on the target's own.",
+    )
     subjects: Literal["all", "train"] = Field(
         "all", description="Of which labelled subjects folds are made: all, or split train only."
     )

@@ -1,12 +1,15 @@
 """``crosspatch report``: a study folder in, a page that stands alone out."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from crosspatch.errors import SettingsError
 from crosspatch.files import PathLike, write_text
 from crosspatch.progress import Progress, silent
 from crosspatch.reports.page import write_page
+from crosspatch.reports.study.compare import comparison_page
 from crosspatch.reports.study.material import read_material
 from crosspatch.reports.study.page import study_page
 from crosspatch.reports.study.words import answer
@@ -27,8 +30,9 @@ class Report:
 
 
 def report(
-    study: PathLike,
+    study: PathLike | Sequence[PathLike],
     *,
+    out: PathLike | None = None,
     hide: Sequence[str] = (),
     pictures: bool = True,
     progress: Progress = silent,
@@ -37,7 +41,9 @@ def report(
 
     Parameters
     ----------
-    study : a study folder, or ``Study``, finished or still running
+    study : a study folder, or ``Study``, finished or still running; or several: their page sets
+        sources against targets (domain), and purities of labels against one another
+    out : where to write; by itself into the study, and needed for several
     hide : names of sources, or of the target, whose images are not to be shown (people, images
         that may not be published)
     pictures : False: show no image at all, and use no model
@@ -51,12 +57,21 @@ def report(
     ------
     InputError
         It is no study folder, or a table in it is damaged.
+    SettingsError
+        Several studies, and no ``out``.
     """
-    material = read_material(study, progress=progress)
-    page, figures = study_page(material, hidden=hide, pictures=pictures, progress=progress)
+    given = [study] if isinstance(study, str | os.PathLike) else list(study)
+    if not given or (len(given) > 1 and out is None):
+        raise SettingsError("name one study; or several, and with --out where their page is to be")
+    materials = [read_material(one, progress=progress) for one in given]
+    if len(materials) > 1:
+        page, figures = comparison_page(materials, progress=progress)
+    else:
+        page, figures = study_page(materials[0], hidden=hide, pictures=pictures, progress=progress)
+    folder = materials[0].path if out is None else Path(out)
     places = []
     for name, svg in figures.items():
-        places.append(material.path / FIGURES / f"{name}.svg")
+        places.append(folder / FIGURES / f"{name}.svg")
         write_text(places[-1], svg)
-    write_page(page, material.path / REPORT)
-    return Report(material.path / REPORT, tuple(places), answer(material))
+    write_page(page, folder / REPORT)
+    return Report(folder / REPORT, tuple(places), "\n".join(map(answer, materials)))

@@ -99,6 +99,7 @@ def study(
 
 def _inputs(told: StudyTable, plan: PathLike) -> list[PathLike]:
     places: list[PathLike] = [plan, place(plan, told.target.dataset)]
+    places += [place(plan, told.target.labels)] if told.target.labels else []
     for source in told.sources.values():
         places += [place(plan, one) for one in (*(source.datasets or ()), source.model) if one]
     return places
@@ -141,6 +142,8 @@ def _resolved(
     settings = run_settings(told, seed=0).model_dump(mode="json", exclude_none=True)
     for key in ("seed", "fraction", "steps", "epochs", "precision"):
         settings["training"].pop(key, None)
+    if told.target.labels is not None:
+        table["target"] |= {"labels": here(told.target.labels), "purity": ground.purity}
     fingerprint = {"name": ground.name, "dataset": here(told.target.dataset),
                    "fingerprint": ground.folds[0].sources[0]["fingerprint"]}  # fmt: skip
     return {

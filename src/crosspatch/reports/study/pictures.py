@@ -127,8 +127,7 @@ def _shown(drawer: "Drawer", choice: Choice) -> Lattice:
     for _, tiles in rows:
         tiles.extend([None] * (columns - len(tiles)))
     title = f"{choice.kind.capitalize()}: {choice.name} (mean IoU of all models {choice.score:.2f})"
-    shares = [f"{percent(one)} of the labels" for one in fractions]
-    return Lattice(title, [*shares, *[""] * (columns - len(shares))], rows)
+    return Lattice(title, [], rows)
 
 
 def see(dataset: Dataset, name: str) -> Seen:
@@ -181,7 +180,7 @@ class Drawer:
         if mask is None:
             return None
         drawn = resize_mask(mask, seen.mask.shape)
-        words = "no foreground" if iou is None else f"{iou:.2f}"
+        words = f"{percent(fraction)} of the labels: {'–' if iou is None else f'{iou:.2f}'}"
         return words, shrink(agreement(seen.best, drawn, seen.mask), _SIDE)
 
     def mask(self, run: str, subject: Subject) -> Mask | None:

@@ -1,0 +1,83 @@
+"""Several studies on one page: sources against targets, purities against one another."""
+
+import re
+
+import pytest
+
+from crosspatch.cli import main
+from crosspatch.errors import SettingsError
+from crosspatch.workflows.report import report
+from studied import RISING, study, write_study
+
+BASELINES = {"threshold": 0.3, "forest": 0.4}
+FEW = (0.1, 1.0)
+
+
+def curve(gain):
+    return {fraction: RISING[fraction] + gain * (1 - fraction) for fraction in FEW}
+
+
+def lay_out(folder, target, random=0, purity=None, **gains):
+    arms = {"scratch": curve(0), **{name: curve(gain) for name, gain in gains.items()}}
+    rows = study(arms, seeds=3, of_seed=0.005, of_both=0.005, random=random, baselines=BASELINES)
+    made = write_study(folder, rows, target=target)
+    if purity is not None:
+        text = (made / "study.toml").read_text(encoding="utf-8")
+        text = text.replace("[target]\n", f"[target]\npurity = {purity}\n")
+        (made / "study.toml").write_text(text, encoding="utf-8")
+    return made
+
+
+def page_of(made):
+    return made.path.read_text(encoding="utf-8")
+
+
+def test_sources_are_set_against_targets(tmp_path):
+    studies = [
+        lay_out(tmp_path / "a", "nuclei", photos=0.1, em=-0.05),
+        lay_out(tmp_path / "b", "roads", random=1, photos=0.02, water=0.15),
+    ]
+    made = report(studies, out=tmp_path / "both")
+    html = page_of(made)
+    assert "Which source helps which target?" in html
+    assert (tmp_path / "both/figures/domains.svg").is_file()
+    rows = dict(re.findall(r"<tr><td>(\w+)</td><td>(?:nuclei)</td><td>([+-]0\.\d+)", html))
+    assert float(rows["photos"]) == pytest.approx(0.09, abs=0.02)
+    assert float(rows["em"]) == pytest.approx(-0.045, abs=0.02)
+
+
+def test_the_regret_of_always_the_same_start_is_worked_out(tmp_path):
+    studies = [
+        lay_out(tmp_path / "a", "nuclei", photos=0.1, em=0.2),
+        lay_out(tmp_path / "b", "roads", random=1, photos=0.1, em=0.3),
+    ]
+    html = page_of(report(studies, out=tmp_path / "both"))
+    table = html.split("always start from")[1].split("</table>")[0]
+    rows = re.findall(r'<tr><td>(.*?)</td><td class="number">([\d.]+)</td>', table)
+    assert [name for name, _ in rows] == ["em", "photos", "from scratch"]
+    assert [float(lost) for _, lost in rows] == pytest.approx([0, 0.135, 0.225], abs=0.02)
+
+
+def test_purities_of_one_target_are_set_against_one_another(tmp_path):
+    studies = [
+        lay_out(tmp_path / "clean", "kelp", photos=0.1),
+        lay_out(tmp_path / "worse", "kelp", random=1, purity=0.71, photos=0.15),
+    ]
+    html = page_of(report(studies, out=tmp_path / "both"))
+    assert "What do worse labels cost? kelp" in html
+    assert "Which source helps which target?" not in html
+    assert '<td class="number">0.710</td><td>photos</td>' in html
+
+
+def test_a_study_without_scores_is_listed_all_the_same(tmp_path):
+    planned = write_study(tmp_path / "b", study({"scratch": RISING}).clear(), target="roads")
+    html = page_of(report([lay_out(tmp_path / "a", "nuclei"), planned], out=tmp_path / "both"))
+    assert "no run has been scored" in html
+
+
+def test_several_studies_need_a_place_of_their_own(tmp_path):
+    studies = [lay_out(tmp_path / "a", "nuclei"), lay_out(tmp_path / "b", "roads")]
+    with pytest.raises(SettingsError, match="--out"):
+        report(studies)
+    assert main(["report", *map(str, studies), "--out", str(tmp_path / "both")]) == 0
+    assert (tmp_path / "both" / "report.html").is_file()
