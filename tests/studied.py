@@ -75,8 +75,10 @@ def frame(rows, per_group, of_subject, generator):
         {
             "arm": column(0),
             "kind": column(1),
-            "source": [arm if kind == "transfer" else None
-                       for arm, kind in zip(column(0), column(1), strict=True)],
+            "source": pl.Series(
+                [arm if kind == "transfer" else None
+                 for arm, kind in zip(column(0), column(1), strict=True)], dtype=pl.String,
+            ),
             "target": ["kelp"] * count,
             "fraction": column(2),
             "labels": [max(1, round(120 * fraction)) for fraction in column(2)],

@@ -90,6 +90,16 @@ def test_runs_count_once_by_their_averaged_model(target, models):
     assert all(model.path.name != "plain" for model in found)
 
 
+def test_models_may_be_links_to_folders_elsewhere(models, tmp_path):
+    (tmp_path / "chosen").mkdir()
+    try:
+        (tmp_path / "chosen" / "em").symlink_to(models / "em", target_is_directory=True)
+    except OSError:
+        pytest.skip("no links here")
+    found, _ = module._find(tmp_path / "chosen")
+    assert len(found) == 1
+
+
 def test_no_model_is_an_error(target, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no model"):

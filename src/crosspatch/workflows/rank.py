@@ -144,7 +144,8 @@ def _find(models: PathLike | Sequence[PathLike]) -> tuple[list[Model], list[tupl
     for one in map(Path, given):
         if not one.is_dir():
             raise InputError(f"{one}: is no folder of models")
-        for file in sorted(one.rglob("model.toml")):
+        linked = [child for child in one.iterdir() if child.is_symlink() and child.is_dir()]
+        for file in sorted(file for place in (one, *linked) for file in place.rglob("model.toml")):
             if file.parent.name not in ("plain", "best") or file.parent == one:
                 places[file.parent] = None
     found, skipped = [], []
