@@ -79,8 +79,6 @@ def lay_ground(
     ]
     fractions, left_out = distinct_fractions(groups, plan.fractions, plan.seeds)
     said += [*left_out, *few_seeds(plan), *_without_foreground(plan, folds, fractions)]
-    return Ground(name, dataset, folds, sources, fractions, (*said, *folds[0].said))
-    said += [*left_out, *few_seeds(plan)]
     return Ground(name, dataset, folds, sources, fractions, (*said, *folds[0].said), purity)
 
 
