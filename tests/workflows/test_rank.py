@@ -53,6 +53,13 @@ def test_the_same_seed_gives_the_same_ranking(target, models):
     assert first == again
 
 
+def test_probes_say_nothing_of_each_training(target, models, capsys):
+    words = ["--steps", "2", "--repeats", "1", "--device", "cpu"]
+    assert main(["rank", str(target), "--models", str(models), *words]) == 0
+    told = capsys.readouterr()
+    assert "tensors copied" not in told.err + told.out
+
+
 def test_without_probes_the_nearest_domain_stands_first(target, models):
     ranking = rank(target, models=models, steps=0)
     assert ranking.by == "distance"
@@ -126,3 +133,13 @@ def test_the_command_speaks_json(target, models, capsys):
     told = json.loads(capsys.readouterr().out)
     assert told["by"] == "distance"
     assert [model["probe"] for model in told["models"]] == [None, None]
+
+
+def test_a_model_with_another_encoder_is_no_source(target, models):
+    path = models / "em" / "model.toml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('encoder = "paper"', 'encoder = "imagenet"'), encoding="utf-8")
+    assert 'encoder = "imagenet"' in path.read_text(encoding="utf-8")
+    ranking = rank(target, models=models, steps=0)
+    assert [row.name for row in ranking.rows] == ["photos"]
+    assert "em" in ranking.skipped[0][0]

@@ -221,7 +221,13 @@ def observer(
 ) -> Observer:
     """Load a model's networks, and the volunteers' votes, to look at a data set with."""
     judge = model.load_discriminator(device) if model.has_discriminator else None
-    witness = Witness(model.load_generator(device), judge).eval()
+    generator = model.load_generator(device)
+    if not isinstance(generator, Generator):
+        raise InputError(
+            f"{model.path}: has an ImageNet encoder, whose features are not looked at here: take a "
+            "model with the paper's encoder"
+        )
+    witness = Witness(generator, judge).eval()
     return Observer(
         model, dataset, witness, VoteTable.read(dataset.path), precision, with_uncertainty
     )

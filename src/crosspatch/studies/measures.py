@@ -23,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from crosspatch.errors import InputError
 from crosspatch.models.generator import Down, Generator
 from crosspatch.models.stem import plan_stem
 from crosspatch.models.storage import GENERATOR, Model, build_generator, read_weights
@@ -59,11 +60,18 @@ def adapted(model: Model, channel_names: Sequence[str]) -> tuple[Generator, str]
     Returns
     -------
     generator in evaluation mode, and "copy" or "mean"
+
+    Raises
+    ------
+    InputError
+        It has another encoder than the paper's.
     """
     theirs = model.facts.channel_names
     stem = plan_stem("auto", tuple(channel_names), theirs).stem
     plan = plan_stem("copy" if stem == "copy" else "mean", tuple(channel_names), theirs)
     network = build_generator(model.facts.network, len(channel_names))
+    if not isinstance(network, Generator):
+        raise InputError(f"{model.path}: has an ImageNet encoder, which these measures do not know")
     tensors = read_weights(model.path / GENERATOR)
     carry_over(network, tensors, GENERATOR_STEM, plan, len(theirs))
     return network.eval(), plan.stem

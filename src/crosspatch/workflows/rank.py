@@ -1,14 +1,15 @@
 """``crosspatch rank``: which source model to start from, before training."""
 
+import logging
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from crosspatch import crops
 from crosspatch.crops import Crops
@@ -151,9 +152,14 @@ def _find(models: PathLike | Sequence[PathLike]) -> tuple[list[Model], list[tupl
     found, skipped = [], []
     for place in places:
         try:
-            found.append(Model.open(place))
+            model = Model.open(place)
         except CrosspatchError as error:
             skipped.append((str(place), str(error)))
+            continue
+        if model.facts.network.encoder != "paper":
+            skipped.append((str(place), "has an ImageNet encoder: no source for the paper's"))
+        else:
+            found.append(model)
     if not found:
         raise InputError(_none_left(models, skipped))
     return found, skipped
@@ -240,17 +246,29 @@ def _probe(
                      "validation_share": 1 / 3},
         "transfer": {"stem": "skip"},
     }  # fmt: skip
-    run = train(pack, out=out, source=model, overrides=settings, device=device)
+    with _quiet():
+        run = train(pack, out=out, source=model, overrides=settings, device=device)
     scores = [line.get("averaged_iou", line.get("plain_iou")) for line in run.metrics()[-_LAST:]]
     known = [float(score) for score in scores if score is not None]
     return float(np.mean(known)) if known else None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep a dozen short trainings from saying a dozen times what each copied."""
+    log = logging.getLogger("crosspatch")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _measured(model: Model, pack: Crops, seed: int) -> Measures:
     rows = pack.in_split("train")
     chosen = np.sort(np.random.default_rng(seed).permutation(rows)[:_MOST_CROPS])
     images = standardise(to_tensor(np.asarray(pack.images[chosen])), *pack.statistics)
-    torch.set_num_threads(max(torch.get_num_threads(), 1))
     return measure(model, pack.channel_names, images, np.asarray(pack.masks[chosen]), seed=seed)
 
 

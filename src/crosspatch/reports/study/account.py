@@ -200,7 +200,7 @@ def _limits(material: Material, found: Findings | None) -> Iterator[str]:
         )
         if Cell("forest", 1.0) not in found.scores or Cell("threshold", 1.0) not in found.scores:
             yield "a pixel baseline is missing beside the models"
-        if "imagenet" not in material.arms:
+        if not cube.arms("pretrained"):
             yield "an ImageNet-pretrained encoder, what else one would do, was not part of it"
         if int(material.plan.get("folds", 0) or 0):
             yield (
