@@ -38,7 +38,8 @@ def arrays(export: Path, out: Path) -> None:
         found = gather(export, Path(spill), Choice(), workers=WORKERS, reject=lambda rejected: None)
         rules = Rules(found.workflow, found.region_tasks)
         work = partial(_vote, rules, Frames())
-        Parallel(n_jobs=WORKERS)(delayed(work)(bucket) for bucket in found.buckets)
+        # As ``gather`` does: other arguments would start the processes anew.
+        Parallel(n_jobs=WORKERS, max_nbytes=None)(delayed(work)(bucket) for bucket in found.buckets)
 
 
 def _vote(rules: object, frames: object, bucket: Path) -> int:

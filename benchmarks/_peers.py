@@ -36,6 +36,11 @@ class Worker:
             env=environment,
         )
 
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
+
     def ask(self, line: str) -> float:
         """Send one line, wait, and return the seconds."""
         assert self._process.stdin is not None
