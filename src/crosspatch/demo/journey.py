@@ -33,7 +33,9 @@ class Plan:
     """Of an image, pixels."""
     crop: int
     steps: int
+    """Of each of the eight runs."""
     batch: int
+    checks: int = 10
     width: int = 16
 
 
@@ -41,7 +43,7 @@ PER_SCENE = 3
 """Subjects of a scene: even the quick demo then holds out five scenes, enough for an interval."""
 
 FULL = Plan(subjects=150, unlabelled=9, sources=48, side=192, crop=128, steps=500, batch=8)
-QUICK = Plan(subjects=90, unlabelled=6, sources=36, side=128, crop=64, steps=200, batch=8)
+QUICK = Plan(subjects=75, unlabelled=6, sources=24, side=128, crop=64, steps=120, batch=8, checks=6)
 
 
 @dataclass

@@ -95,7 +95,7 @@ def study_plan(journey: Journey) -> dict[str, Any]:
         "settings": {
             "network": {"width": plan.width, "discriminator_width": plan.width},
             "training": {
-                "batch": plan.batch, "checks": 10, "generator_rate": RATE, "threads": 1,
+                "batch": plan.batch, "checks": plan.checks, "generator_rate": RATE, "threads": 1,
             },
         },
     }  # fmt: skip
