@@ -2,10 +2,13 @@
 
 import csv
 import json
+import os
+import signal
 import tomllib
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image as PillowImage
 
 from crosspatch import images
@@ -400,3 +403,106 @@ def test_polygons_lie_where_the_image_lies(model, tmp_path):
             model, tmp_path / "scene.tif", out=tmp_path / "m", polygons=PolygonSettings(smallest=-1)
         )
     assert not (tmp_path / "m").exists()
+
+
+def test_a_stack_becomes_a_stack_of_masks_and_one_overlay(model, tmp_path):
+    volume = np.stack([picture(seed, channels=3) for seed in range(5)])
+    tifffile.imwrite(
+        tmp_path / "a.ome.tif", volume, photometric="minisblack",
+        metadata={"axes": "ZCYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5},
+    )  # fmt: skip
+    made = predict(model, tmp_path / "a.ome.tif", out=tmp_path / "maps", probabilities=True)
+    assert files_in(made.path)[:3] == ["masks/a.ome.tif", "overlays/a.png", "predictions.csv"]
+    masks = tifffile.imread(made.mask_path("a"))
+    assert np.array_equal(masks, np.stack([truth(plane) for plane in volume]))
+    assert made.rows[0]["planes"] == "5"
+    probabilities = tifffile.imread(made.path / "probabilities/a.ome.tif")
+    assert np.array_equal(probabilities >= 0.5, masks == 1)
+
+
+def test_ome_zarr_becomes_ome_zarr(model, tmp_path):
+    zarr = pytest.importorskip("zarr")
+    volume = np.stack([picture(seed, 90, 70) for seed in range(3)], axis=1)  # (c, z, y, x)
+    group = zarr.open_group(tmp_path / "in/a.zarr", mode="w", zarr_format=2)
+    group.create_array("0", shape=volume.shape, chunks=(1, 1, 32, 32), dtype="u1")[...] = volume
+    scale = {"type": "scale", "scale": [1.0, 3.0, 0.5, 0.5]}
+    level = {"path": "0", "coordinateTransformations": [scale]}
+    axes = [{"name": name, "unit": "micrometer"} for name in "czyx"]
+    group.attrs["multiscales"] = [{"axes": axes, "datasets": [level]}]
+    made = predict(model, tmp_path / "in", out=tmp_path / "maps", window=64, halo=8)
+    assert made.rows[0]["mask"] == "masks/a.ome.zarr"
+    masks = zarr.open_group(made.mask_path("a"), mode="r")
+    assert np.array_equal(np.asarray(masks["0"]), truth(volume))
+    (table,) = masks.attrs["multiscales"]
+    assert table["datasets"][0]["coordinateTransformations"][0]["scale"] == [3.0, 0.5, 0.5]
+
+
+def test_a_scene_that_turns_out_damaged_leaves_no_half_mask(model, tmp_path):
+    pixels = np.random.default_rng(3).integers(1, 250, (3, 300, 300)).astype(np.uint8)
+    save(tmp_path / "in/good.png", picture(1))
+    images.write_image(tmp_path / "in/scene.tif", pixels, georeference=PLACE)
+    data = bytearray((tmp_path / "in/scene.tif").read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 2000] = bytes(2000)
+    (tmp_path / "in/scene.tif").write_bytes(bytes(data))
+    made = predict(model, tmp_path / "in", out=tmp_path / "maps", window=64, halo=8)
+    assert [row["name"] for row in made.rows] == ["good"]
+    assert files_in(made.path / "masks") == ["good.png"]
+    assert "GDAL cannot read it" in made.skipped[0][1]
+
+
+def test_a_full_disk_is_one_message_and_nothing_that_looks_finished(model, tmp_path, monkeypatch):
+    def full(self, block):
+        raise CrosspatchError("masks/scene.tif: cannot be written (No space left on device)")
+
+    images.write_image(tmp_path / "scene.tif", picture(2), georeference=PLACE)
+    monkeypatch.setattr("crosspatch.prediction.outputs.Layer.take", full)
+    with pytest.raises(CrosspatchError, match="No space left on device"):
+        predict(model, tmp_path / "scene.tif", out=tmp_path / "maps")
+    assert not (tmp_path / "maps").exists()
+
+
+@pytest.mark.slow
+def test_a_cluster_draws_the_same_also_when_a_worker_is_killed(model, tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(workflow, "batch_of", lambda layout, device: 2)
+    images.write_image(tmp_path / "scene.tif", picture(18, 300, 210), georeference=PLACE)
+    wishes = {"window": 64, "halo": 8, "probabilities": True}
+    predict(model, tmp_path / "scene.tif", out=tmp_path / "alone", **wishes)
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None
+    ) as cluster:
+        address = cluster.scheduler_address
+        predict(model, tmp_path / "scene.tif", out=tmp_path / "two", scheduler=address, **wishes)
+        killed = []
+
+        def kill(stage, done, total):
+            if stage == "predicting" and done >= 6 and not killed:
+                killed.append(next(iter(cluster.workers.values())).process.pid)
+                os.kill(killed[0], signal.SIGKILL)
+
+        monkeypatch.setattr(workflow, "_LARGE", 1)
+        predict(
+            model, tmp_path / "scene.tif", out=tmp_path / "killed", scheduler=address,
+            progress=kill, **wishes,
+        )  # fmt: skip
+    assert killed
+    for other in ("two", "killed"):
+        for name in ("masks/scene.tif", "probabilities/scene.tif"):
+            with (
+                rasterio_open(tmp_path / "alone" / name) as a,
+                rasterio_open(tmp_path / other / name) as b,
+            ):
+                np.testing.assert_array_equal(a.read(), b.read())
+
+
+def rasterio_open(path):
+    return pytest.importorskip("rasterio").open(path)
+
+
+def test_a_scheduler_that_is_not_there_is_said(model, tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("crosspatch.prediction.cluster._TIMEOUT", 0.2)
+    save(tmp_path / "bay.png", picture(17))
+    with pytest.raises(CrosspatchError, match=r"--scheduler tcp://127.0.0.1:9: cannot be reached"):
+        predict(model, tmp_path / "bay.png", out=tmp_path / "maps", scheduler="tcp://127.0.0.1:9")

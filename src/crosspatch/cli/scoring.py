@@ -93,6 +93,7 @@ def predict(
     window: int | None = None,
     halo: int = 32,
     engine: Literal["torch", "onnx"] = "torch",
+    scheduler: str | None = None,
     device: str | None = None,
     precision: Literal["auto", "fp32", "bf16"] = "auto",
     overwrite: bool = False,
@@ -129,6 +130,8 @@ def predict(
         Pixels of context around what each window draws.
     engine
         torch, or onnx: ONNX Runtime on the CPU.
+    scheduler
+        Address of a Dask scheduler, such as tcp://node1:8786, whose workers predict.
     device
         cpu, cuda or mps; by default the best there is.
     precision
@@ -156,6 +159,7 @@ def predict(
             engine=engine,
             device=device,
             precision=precision,
+            scheduler=scheduler,
             overwrite=overwrite,
             progress=progress,
         )

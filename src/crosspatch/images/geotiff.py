@@ -135,7 +135,7 @@ class GeoTiffWriter:
             import rasterio
         except ImportError:
             raise MissingExtraError(f"{path}: writing a tiled TIFF", "geo") from None
-        self._path, self._resampling = path, "mode" if dtype == "uint8" else "average"
+        self._path, self._mask = path, dtype == "uint8"
         path.parent.mkdir(parents=True, exist_ok=True)
         place = georeference or Georeference("", IDENTITY)
         located = place.transform != IDENTITY
@@ -146,24 +146,25 @@ class GeoTiffWriter:
                 transform=rasterio.Affine(*place.transform) if located else None,
                 nodata=nodata, tiled=True, blockxsize=tile[1], blockysize=tile[0],
                 compress="deflate",
-                zlevel=6 if dtype == "uint8" else 1, predictor=1 if dtype == "uint8" else 3,
+                zlevel=6 if self._mask else 1, predictor=1 if self._mask else 3,
                 photometric="minisblack", bigtiff="if_safer",
             )  # fmt: skip
             if name:
                 self._file.descriptions = (name,)
         self._shape = shape
 
-    def write(self, row: int, col: int, values: NDArray[Any]) -> None:
+    def write(self, plane: int, row: int, col: int, values: NDArray[Any]) -> None:
         """Write a rectangle (h, w), once."""
         height, width = values.shape
         with self._written():
             self._file.write(values, 1, window=((row, row + height), (col, col + width)))
 
     def finish(self) -> None:
-        """Add overviews, each half the size of the one before."""
+        """Add overviews, each half the size of the one before, and the style for QGIS."""
         import rasterio
 
         self.close()
+        _write_style(self._path.with_suffix(".qml"), mask=self._mask)
         factors, factor = [], 2
         while max(self._shape) / factor >= _SMALLEST_OVERVIEW:
             factors.append(factor)
@@ -171,7 +172,8 @@ class GeoTiffWriter:
         if not factors:
             return
         with self._written(), rasterio.open(self._path, "r+") as file:
-            file.build_overviews(factors, rasterio.enums.Resampling[self._resampling])
+            how = rasterio.enums.Resampling
+            file.build_overviews(factors, how.mode if self._mask else how.average)
 
     def close(self) -> None:
         """Close the file."""
@@ -196,16 +198,9 @@ class GeoTiffWriter:
             raise CrosspatchError(f"{self._path}: cannot be written ({error})") from error
 
 
-def write_style(path: Path, layer: str) -> None:
-    """Write how QGIS is to draw a GeoTIFF, beside it: ``NAME.qml``.
-
-    Parameters
-    ----------
-    path : Path
-    layer : str
-        "mask": foreground in orange, the rest clear; else a map of [0, 1] from clear to dark.
-    """
-    write_text(path, _MASK_STYLE if layer == "mask" else _RAMP_STYLE)
+def _write_style(path: Path, *, mask: bool) -> None:
+    """Say how QGIS draws a mask, its foreground orange; or a map of [0, 1], from clear to dark."""
+    write_text(path, _MASK_STYLE if mask else _RAMP_STYLE)
 
 
 _STYLE = """<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>

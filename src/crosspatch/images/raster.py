@@ -5,8 +5,8 @@ film. Arrays are (C, h, w).
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -46,6 +46,7 @@ class RasterFacts:
     channel_names, georeference : as in `crosspatch.images.Image`
     axes : the axes that planes are made of and their lengths, such as (("t", 3), ("z", 40))
     pixel_size : PixelSize or None
+    zarr_format : 2 or 3; of what is written where the image itself is no Zarr: 3
     said : what had to be assumed, a sentence each
     """
 
@@ -59,6 +60,7 @@ class RasterFacts:
     georeference: Georeference | None = None
     axes: tuple[tuple[str, int], ...] = ()
     pixel_size: PixelSize | None = None
+    zarr_format: Literal[2, 3] = 3
     said: tuple[str, ...] = ()
 
 
@@ -100,25 +102,23 @@ class ArrayRaster:
 def open_raster(path: PathLike) -> Iterator[Raster]:
     """Open an image of any size to be read by windows.
 
-    TIFFs are read window by window where the extra ``geo`` is installed; PNG and JPEG, which can
-    only be decoded from their first row on, are read whole.
+    OME-Zarr folders are read window by window, and so are TIFFs where the extra ``geo`` is
+    installed; TIFF stacks page by page. PNG and JPEG, which can only be decoded from their first
+    row on, are read whole.
 
     Raises
     ------
     InputError
         As `crosspatch.images.read_image`, before any pixel is decoded.
     """
+    from crosspatch.images import geotiff, ngff, stack
+
     path = Path(path)
-    if is_tiff(path):
-        from crosspatch.images.geotiff import open_geotiff
-
-        with open_geotiff(path) as scene:
-            if scene is not None:
-                yield scene
-                return
-    yield ArrayRaster(read_image(path))
-
-
-def said_too(facts: RasterFacts, sentence: str) -> RasterFacts:
-    """Add a sentence to what a raster says."""
-    return replace(facts, said=(*facts.said, sentence))
+    with ExitStack() as opened:
+        scene: Raster | None = None
+        if ngff.is_zarr(path):
+            scene = opened.enter_context(ngff.open_zarr(path))
+        elif is_tiff(path):
+            scene = opened.enter_context(stack.open_stack(path))
+            scene = scene or opened.enter_context(geotiff.open_geotiff(path))
+        yield scene or ArrayRaster(read_image(path))

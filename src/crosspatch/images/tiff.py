@@ -46,7 +46,7 @@ def read_tiff(path: Path) -> Image:
     with _opened(path) as file:
         pages = _channel_pages(path, file)
         header = _checked_header(path, pages, palette=True)
-        pixels = _values(path, pages)
+        pixels = page_values(path, pages)
         if pages[0].photometric == _PALETTE:
             pixels = _apply_palette(path, pages[0], pixels)
         names = _channel_names(pages[0], header.channels)
@@ -59,7 +59,7 @@ def read_tiff_values(path: Path) -> NDPixels:
     with _opened(path) as file:
         pages = _channel_pages(path, file)
         _checked_header(path, pages, palette=False)
-        return _values(path, pages)
+        return page_values(path, pages)
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,15 @@ def scan_tiff(path: Path) -> TiffScan:
 @contextmanager
 def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
     """Open; whatever tifffile raises on damaged bytes becomes an InputError."""
+    with explained(path), tifffile.TiffFile(path) as file:
+        yield file
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn whatever tifffile raises on damaged bytes into an InputError."""
     try:
-        with tifffile.TiffFile(path) as file:
-            yield file
+        yield
     except CrosspatchError:
         raise
     except Exception as error:  # tifffile and its codecs raise anything on hostile bytes
@@ -105,6 +111,22 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
 
 def _channel_pages(path: Path, file: tifffile.TiffFile) -> list[tifffile.TiffPage]:
     """Pages that together are the image: one, or one a channel where the file says so."""
+    pages = image_pages(path, file)
+    if len(pages) == 1 and not file.is_imagej and not file.is_shaped:
+        return pages
+    refuse_several_files(path, file)
+    series = file.series[0]
+    planes = series.size // max(pages[0].size, 1)
+    if planes != len(pages) or (planes > 1 and not set(series.axes) <= set("YXSCQ")):
+        raise InputError(
+            f"{path}: holds {max(planes, len(pages))} pages that are no channels (a stack, a film, "
+            "several images); save one file a page"
+        )
+    return pages
+
+
+def image_pages(path: Path, file: tifffile.TiffFile) -> list[tifffile.TiffPage]:
+    """Pages that hold pixels of the image itself, not its overviews and masks."""
     if len(file.pages) > _MAX_PAGES:
         raise InputError(f"{path}: holds {len(file.pages)} pages; save one file a page")
     pages = [
@@ -114,18 +136,21 @@ def _channel_pages(path: Path, file: tifffile.TiffFile) -> list[tifffile.TiffPag
     ]
     if not pages:
         raise InputError(f"{path}: holds no image")
-    if len(pages) == 1 and not file.is_imagej and not file.is_shaped:
-        return pages
+    return pages
+
+
+def refuse_several_files(path: Path, file: tifffile.TiffFile) -> None:
+    """Refuse an OME-TIFF that is one of a set."""
     if set(_OTHER_FILE.findall(file.ome_metadata or "")) - {path.name}:
         raise InputError(f"{path}: is spread over several files; save it as one plain TIFF")
-    series = file.series[0]
-    planes = series.size // max(pages[0].size, 1)
-    if planes != len(pages) or (planes > 1 and not set(series.axes) <= set("YXSCQ")):
-        raise InputError(
-            f"{path}: holds {max(planes, len(pages))} pages that are no channels (a stack, a film, "
-            "several images); save one file a page"
-        )
-    return pages
+
+
+def check_stack(path: Path, pages: list[tifffile.TiffPage]) -> Header:
+    """Header of the first of many pages, after all have been found plausible."""
+    _checked_header(path, pages, palette=False, whole=False)
+    if pages[0].photometric == _PALETTE:
+        raise InputError(f"{path}: is a stack of palette images; save it in grey or RGB")
+    return _checked_header(path, pages[:1], palette=False)
 
 
 def _checked_header(
@@ -172,7 +197,7 @@ def _check_segments(path: Path, page: tifffile.TiffPage, size: int, ratio: int) 
         raise InputError(f"{path}: holds fewer pixels than it claims; it is damaged or truncated")
 
 
-def _values(path: Path, pages: list[tifffile.TiffPage]) -> NDPixels:
+def page_values(path: Path, pages: list[tifffile.TiffPage]) -> NDPixels:
     """Decode to (C, H, W), native byte order."""
     planes = []
     for page in pages:

@@ -4,7 +4,8 @@
 on the CPU, in float32.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from crosspatch.models.runtime import Precision, choose_device, choose_precision
 from crosspatch.models.storage import Model, Network
 from crosspatch.prediction.scene import window_predictor
 from crosspatch.prediction.stream import Engine
+from crosspatch.prediction.uncertainty import with_uncertainty
 
 EngineName = Literal["torch", "onnx"]
 
@@ -40,6 +42,29 @@ class LoadedEngine:
     device: str
     precision: str
     multiple: int
+
+
+@dataclass(frozen=True)
+class EngineWish:
+    """Which engine is asked for: a note that another process can load it from.
+
+    model : path of the folder; name : torch or onnx; device, precision : see `load_engine`;
+    uncertainty : whether it also says how unsure it is, see `with_uncertainty`
+    """
+
+    model: Path
+    name: EngineName = "torch"
+    device: str | None = None
+    precision: Precision = "auto"
+    uncertainty: bool = False
+
+    def load(self) -> LoadedEngine:
+        """Load it; errors as `load_engine`."""
+        model = Model.open(self.model)
+        loaded = load_engine(model, self.name, device=self.device, precision=self.precision)
+        if not self.uncertainty:
+            return loaded
+        return replace(loaded, predict=with_uncertainty(loaded.predict))
 
 
 def load_engine(

@@ -8,6 +8,7 @@ from pathlib import Path
 from crosspatch import images
 from crosspatch.errors import InputError
 from crosspatch.files import PathLike, read_toml
+from crosspatch.images.ngff import is_zarr
 
 _LONGEST = 120  # characters of a name: room for a suffix within what file systems allow
 _RESERVED = {"con", "prn", "aux", "nul"} | {f"{p}{n}" for p in ("com", "lpt") for n in range(1, 10)}
@@ -32,8 +33,8 @@ def find_inputs(given: PathLike | Iterable[PathLike]) -> list[Input]:
     Parameters
     ----------
     given : path, or several
-        A folder that holds a folder ``images`` is a data set; any other is searched itself, not
-        its subfolders.
+        A folder that holds a folder ``images`` is a data set, one that is a Zarr group is an image;
+        any other is searched itself, not its subfolders.
 
     Returns
     -------
@@ -52,7 +53,7 @@ def find_inputs(given: PathLike | Iterable[PathLike]) -> list[Input]:
             found.setdefault(file.resolve(), (file, channels))
     if not found:
         raise InputError("name at least one image, folder of images, or data set to predict")
-    names = safe_names([file.stem for file, _ in found.values()])
+    names = safe_names([_stem(file) for file, _ in found.values()])
     return [
         Input(name, file, channels)
         for name, (file, channels) in zip(names, found.values(), strict=True)
@@ -60,14 +61,16 @@ def find_inputs(given: PathLike | Iterable[PathLike]) -> list[Input]:
 
 
 def _images_of(path: Path) -> list[tuple[Path, tuple[str, ...] | None]]:
-    if not path.is_dir():
+    if not path.is_dir() or is_zarr(path):
         if not path.exists():
             raise InputError(f"{path}: does not exist")
         return [(path, None)]
     is_dataset = (path / "images").is_dir()
     files = images.find_images(path / "images" if is_dataset else path)
+    if not is_dataset:
+        files = sorted([*files, *(child for child in path.iterdir() if is_zarr(child))])
     if not files:
-        raise InputError(f"{path}: holds no image ({', '.join(images.SUFFIXES)})")
+        raise InputError(f"{path}: holds no image ({', '.join(images.SUFFIXES)}, .zarr)")
     names = _declared_channels(path) if is_dataset else None
     return [(file, names) for file in files]
 
@@ -81,6 +84,11 @@ def _declared_channels(dataset: Path) -> tuple[str, ...] | None:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InputError(f"{table}: channels must be a list of names")
     return tuple(names)
+
+
+def _stem(path: Path) -> str:
+    """Name without suffix; ``.ome.tif`` and ``.ome.zarr`` are one."""
+    return path.stem[:-4] if path.stem.lower().endswith(".ome") else path.stem
 
 
 def safe_names(stems: Sequence[str]) -> list[str]:

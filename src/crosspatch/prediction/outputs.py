@@ -7,7 +7,7 @@ map than its file needs.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from crosspatch import images
 from crosspatch.files import write_bytes
 from crosspatch.images import pictures
-from crosspatch.images.geotiff import GeoTiffWriter, write_style
+from crosspatch.images.geotiff import GeoTiffWriter
+from crosspatch.images.ngff import ZarrWriter
 from crosspatch.images.raster import RasterFacts
+from crosspatch.images.stack import StackWriter
 from crosspatch.prediction.stream import IGNORED, Block
 from crosspatch.prediction.windows import TILE, Axis, Grid
 
@@ -64,84 +66,113 @@ class Shares:
         return 1 - self._known / self._pixels
 
 
-class _Collected:
-    """One layer of the map in memory, for formats that are written whole."""
+class _Writer(Protocol):
+    """A file that is filled by rectangles of planes."""
 
-    def __init__(self, shape: tuple[int, int], layer: str, dtype: str) -> None:
-        self._layer = layer
-        self.values: NDArray[Any] = np.empty(shape, dtype)
+    def write(self, plane: int, row: int, col: int, values: NDArray[Any]) -> None: ...
 
-    def take(self, block: Block) -> None:
-        values = getattr(block, self._layer)
-        height, width = values.shape
-        self.values[block.row : block.row + height, block.col : block.col + width] = values
+    def finish(self) -> None: ...
 
-    def close(self) -> None:
-        self.values = np.empty((0, 0), self.values.dtype)
+    def close(self) -> None: ...
 
 
-class MaskImage(_Collected):
-    """A mask of an image that was read whole, as PNG.
+class Layer:
+    """One layer of the map as a file in a predictions folder.
 
-    path : of the file; shape : (height, width)
+    Its format is that of the image: OME-Zarr of OME-Zarr, OME-TIFF of a stack, a tiled GeoTIFF with
+    overviews of a GeoTIFF and of any large TIFF; else PNG for a mask, TIFF for numbers.
+
+    Parameters
+    ----------
+    folder : Path
+        The predictions folder.
+    name : str
+        Of the image in it.
+    layer : "mask", "probability" or "uncertainty"
+        A field of `Block`.
+    facts : RasterFacts
+        Of the image.
+    layout : Grid
+        Of its windows, whose cells are tiles and chunks.
+
+    Attributes
+    ----------
+    path : str
+        Of the file, in the folder.
     """
 
-    def __init__(self, path: Path, shape: tuple[int, int]) -> None:
-        super().__init__(shape, "mask", "uint8")
-        self._path = path
-
-    def finish(self) -> None:
-        """Write the file."""
-        images.write_mask(self._path, self.values)
-
-
-class LayerImage(_Collected):
-    """Probability (or uncertainty) of an image that was read whole, as TIFF.
-
-    path : of the file; shape : (height, width); layer : the name of a `Block`'s field
-    """
-
-    def __init__(self, path: Path, shape: tuple[int, int], layer: str = "probability") -> None:
-        super().__init__(shape, layer, "float32")
-        self._path = path
-
-    def finish(self) -> None:
-        """Write the file."""
-        images.write_image(self._path, self.values[np.newaxis], channel_names=(self._layer,))
-
-
-class LayerGeoTiff:
-    """A layer of the map as a tiled GeoTIFF with overviews, and its style for QGIS.
-
-    path : of the file; facts : of the image; layout : of its windows; layer : "mask", "probability"
-    or "uncertainty"
-    """
-
-    def __init__(self, path: Path, facts: RasterFacts, layout: Grid, layer: str) -> None:
-        self._layer, self._path = layer, path
-        place, nodata = facts.georeference, IGNORED if layer == "mask" else float("nan")
-        self._writer = GeoTiffWriter(
-            path,
-            (facts.height, facts.width),
-            "uint8" if layer == "mask" else "float32",
-            replace(place, nodata=nodata) if place else None,
-            nodata=nodata,
-            tile=(_tile(layout.rows), _tile(layout.cols)),
-            name="" if layer == "mask" else layer,
-        )
+    def __init__(
+        self, folder: Path, name: str, layer: str, facts: RasterFacts, layout: Grid
+    ) -> None:
+        mask = layer == "mask"
+        dtype = "uint8" if mask else "float32"
+        tile = (_tile(layout.rows), _tile(layout.cols))
+        place, nodata = facts.georeference, float(IGNORED) if mask else float("nan")
+        writer: _Writer
+        self.path = f"{FOLDERS[layer]}/{name}{_suffix(facts, mask=mask)}"
+        path = folder / self.path
+        if facts.format == "zarr":
+            writer = ZarrWriter(path, facts, dtype, tile=tile)
+        elif facts.format == "stack":
+            writer = StackWriter(path, facts, dtype)
+        elif _is_tiled(facts):
+            place = replace(place, nodata=nodata) if place else None
+            shape, named = (facts.height, facts.width), "" if mask else layer
+            writer = GeoTiffWriter(path, shape, dtype, place, nodata=nodata, tile=tile, name=named)
+        else:
+            writer = _WholeImage(path, (facts.height, facts.width), layer)
+        self._layer, self._writer = layer, writer
 
     def take(self, block: Block) -> None:
         """Write a block."""
-        self._writer.write(block.row, block.col, getattr(block, self._layer))
+        self._writer.write(block.plane, block.row, block.col, getattr(block, self._layer))
 
     def finish(self) -> None:
-        """Add overviews and the style."""
+        """Add what stands at the end of the file, or beside it."""
         self._writer.finish()
-        write_style(self._path.with_suffix(".qml"), self._layer)
 
     def close(self) -> None:
         """Close the file."""
         self._writer.close()
+
+
+FOLDERS = {"mask": "masks", "probability": "probabilities", "uncertainty": "uncertainty"}
+"""Where in a predictions folder a layer lies."""
+
+
+def _suffix(facts: RasterFacts, *, mask: bool) -> str:
+    if facts.format == "zarr":
+        return ".ome.zarr"
+    if facts.format == "stack":
+        return ".ome.tif"
+    return ".tif" if _is_tiled(facts) or not mask else ".png"
+
+
+def _is_tiled(facts: RasterFacts) -> bool:
+    """Whether a layer is a tiled GeoTIFF: where its image has a place, or is large."""
+    return facts.georeference is not None or facts.height * facts.width > _LARGE
+
+
+class _WholeImage:
+    """A layer in memory, for an image that was read whole."""
+
+    def __init__(self, path: Path, shape: tuple[int, int], layer: str) -> None:
+        self._path, self._layer = path, layer
+        self._values: NDArray[Any] = np.empty(shape, "uint8" if layer == "mask" else "float32")
+
+    def write(self, plane: int, row: int, col: int, values: NDArray[Any]) -> None:
+        height, width = values.shape
+        self._values[row : row + height, col : col + width] = values
+
+    def finish(self) -> None:
+        if self._layer == "mask":
+            images.write_mask(self._path, self._values)
+        else:
+            pixels = self._values[np.newaxis]
+            images.write_image(self._path, pixels, channel_names=(self._layer,))
+
+    def close(self) -> None:
+        self._values = np.empty((0, 0))
 
 
 def _tile(side: Axis) -> int:
@@ -237,11 +268,6 @@ class Overlay:
     def close(self) -> None:
         """Let go of the picture."""
         self._sums = None
-
-
-def is_tiled(facts: RasterFacts) -> bool:
-    """Whether a mask is written as a tiled GeoTIFF: where its image has a place, or is large."""
-    return facts.georeference is not None or facts.height * facts.width > _LARGE
 
 
 def shown_channels(

@@ -76,17 +76,23 @@ def lay_out(
     if resized == (height, width):
         return grid(height, width, size=window, halo=halo, multiple=multiple)
     grid(1, 1, size=window, halo=halo)  # refuses what is impossible
-    rows, shown_height = _resized_axis(height, resized[0], window, halo)
-    cols, shown_width = _resized_axis(width, resized[1], window, halo)
+    sides = []
+    for length, small in zip((height, width), resized, strict=True):
+        scale = 1 / facts.resize.factor if facts.resize.kind == "scale" else length / small
+        sides.append(_resized_axis(length, small, scale, window, halo, multiple))
+    (rows, shown_height), (cols, shown_width) = sides
     return Grid(rows, cols, (shown_height, shown_width))
 
 
-def _resized_axis(length: int, resized: int, window: int, halo: int) -> tuple[Axis, int]:
+def _resized_axis(
+    length: int, resized: int, scale: float, window: int, halo: int, multiple: int
+) -> tuple[Axis, int]:
     """Windows along a side that is resized, and the pixels that each is resized to."""
     if resized <= window:
         return Axis(length, length, length, (0,)), resized
-    scale = length / resized
-    one = axis(length, round(window * scale), math.ceil(halo * scale), TILE)
+    on_grid = multiple * scale  # as the network's grid lies on the image itself
+    step = round(on_grid) if on_grid >= 1 and math.isclose(on_grid, round(on_grid)) else TILE
+    one = axis(length, round(window * scale), math.ceil(halo * scale), step)
     return one, max(1, round(one.size / scale))
 
 

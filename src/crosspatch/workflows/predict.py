@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,15 @@ from crosspatch.files import (
 from crosspatch.images.raster import Raster, open_raster
 from crosspatch.models.runtime import Precision, keep_freed_memory
 from crosspatch.models.storage import Model
-from crosspatch.prediction.engines import EngineName, LoadedEngine, load_engine
+from crosspatch.prediction.cluster import Bands, Task, by_workers, connected
+from crosspatch.prediction.engines import EngineName, EngineWish, LoadedEngine
 from crosspatch.prediction.folder import Journal, Predicted, Predictions, write_tables
 from crosspatch.prediction.inputs import Input, find_inputs
 from crosspatch.prediction.outputs import (
-    LayerGeoTiff,
-    LayerImage,
-    MaskImage,
+    Layer,
     Overlay,
     Shares,
     Shown,
-    is_tiled,
     shown_channels,
 )
 from crosspatch.prediction.polygons import Polygons, PolygonSettings
@@ -44,8 +43,7 @@ from crosspatch.prediction.scene import (
     lay_out,
 )
 from crosspatch.prediction.spool import Spool
-from crosspatch.prediction.stream import Output, Reader, Window, draw, locally
-from crosspatch.prediction.uncertainty import with_uncertainty
+from crosspatch.prediction.stream import Answers, Output, Reader, Window, draw, locally
 from crosspatch.prediction.windows import Grid
 from crosspatch.progress import Progress, silent
 
@@ -53,6 +51,7 @@ __all__ = ["Predictions", "predict"]
 
 _LARGE = 2**22  # pixels from which on an image has a progress bar of its own
 _LOOKS = 64  # windows in which the units of an image of another type are looked at
+_SUFFIXES = (".png", ".tif", ".qml", ".ome.tif", ".ome.zarr", ".geojson")
 _JOURNAL, _SPOOL = "done.jsonl", "unfinished"
 
 
@@ -70,10 +69,23 @@ class _Wish:
 
 @dataclass(frozen=True)
 class _Drawer:
-    """What draws every image."""
+    """What draws every image: an engine that is loaded here, or those of a cluster's workers."""
 
     model: Model
-    engine: LoadedEngine
+    wanted: EngineWish
+    loaded: LoadedEngine | None
+    cluster: Any
+
+    @property
+    def device(self) -> str:
+        """Say what it works on, as far as that is known here."""
+        return self.loaded.device if self.loaded else self.wanted.device or "cpu"
+
+    def answers(self, path: Path, channels: Sequence[int], reader: Reader) -> Answers:
+        """Say who answers for the windows of an image."""
+        if self.loaded is None:
+            return by_workers(self.cluster, Task.of(path, channels, reader, self.wanted))
+        return locally(reader, self.loaded.predict)
 
 
 def predict(
@@ -88,6 +100,7 @@ def predict(
     window: int | None = None,
     halo: int = HALO,
     engine: EngineName = "torch",
+    scheduler: str | None = None,
     device: str | None = None,
     precision: Precision = "auto",
     overwrite: bool = False,
@@ -113,6 +126,7 @@ def predict(
     window : side of a window in pixels; by itself 512, or the model's crop size if that is larger
     halo : pixels of context around what each window draws
     engine : torch, or onnx: ONNX Runtime on the CPU, in fp32 (extra ``onnx``)
+    scheduler : of a Dask cluster, such as ``tcp://node1:8786``, whose workers predict
     device : cpu, cuda or mps; by itself the best there is
     precision : fp32, bf16, or auto: bf16 where the device has it
     overwrite : replace a predictions folder that stands at ``out``
@@ -137,18 +151,36 @@ def predict(
     if settings:
         settings.check()
     wish = _Wish(bands, probabilities, uncertainty, settings, window, halo)
-    drawer = _Drawer(model, load_engine(model, engine, device=device, precision=precision))
+    wanted = EngineWish(model.path.resolve(), engine, device, precision, uncertainty)
+    with ExitStack() as opened:
+        cluster = opened.enter_context(connected(scheduler)) if scheduler else None
+        drawer = _Drawer(model, wanted, None if scheduler else wanted.load(), cluster)
+        _fill(out, found, drawer, wish, overwrite=overwrite, progress=progress)
+    return Predictions(Path(out))
+
+
+def _fill(
+    out: PathLike,
+    found: Sequence[Input],
+    drawer: _Drawer,
+    wish: _Wish,
+    *,
+    overwrite: bool,
+    progress: Progress,
+) -> None:
+    """Make the folder."""
+    model, engine = drawer.model, drawer.loaded or drawer.wanted
     table = {
         "model": str(model.path),
         "model_fingerprint": model.fingerprint,
         "foreground": list(model.facts.foreground),
         "threshold": model.facts.threshold,
-        "bands": list(bands) if bands is not None else None,
-        "window": lay_out(model.facts, 2**20, 2**20, window=window, halo=halo).shown[0],
-        "halo": halo,
-        "engine": drawer.engine.name,
-        "device": drawer.engine.device,
-        "precision": drawer.engine.precision,
+        "bands": list(wish.bands) if wish.bands is not None else None,
+        "window": lay_out(model.facts, 2**20, 2**20, window=wish.window, halo=wish.halo).shown[0],
+        "halo": wish.halo,
+        "engine": engine.name,
+        "device": engine.device,
+        "precision": engine.precision,
     }
     key = fingerprint_bytes(to_json([table, asdict(wish), [_stamp(one) for one in found]]).encode())
     with resumed_folder(
@@ -161,7 +193,6 @@ def predict(
         write_toml(folder / "predictions.toml", table | counts, says=says)
         (folder / _JOURNAL).unlink()
         shutil.rmtree(folder / _SPOOL, ignore_errors=True)
-    return Predictions(Path(out))
 
 
 def _stamp(one: Input) -> list[Any]:
@@ -184,6 +215,7 @@ def _predict_all(
                 result = _predict_one(folder, given, drawer, wish, progress)
             except InputError as error:
                 result = str(error).removeprefix(f"{given.path}: ")
+                _discard(folder, given.name)
             journal.add(given.path, result)
             shutil.rmtree(folder / _SPOOL, ignore_errors=True)
         if isinstance(result, Predicted):
@@ -195,20 +227,6 @@ def _predict_all(
         path, problem = skipped[0]
         raise InputError(f"none of {len(found)} images could be predicted; first {path}: {problem}")
     return rows, skipped
-
-
-class _Bands:
-    """Channels of a raster as a `crosspatch.prediction.stream.Source`."""
-
-    def __init__(self, raster: Raster, channels: Sequence[int]) -> None:
-        self._raster, self._channels = raster, channels
-        self.hidden = raster.hidden
-        facts = raster.facts
-        self.planes, self.height, self.width = facts.planes, facts.height, facts.width
-
-    def read(self, plane: int, rows: tuple[int, int], cols: tuple[int, int]) -> Any:
-        """Read a rectangle of the channels."""
-        return self._raster.read(plane, rows, cols, self._channels)
 
 
 def _predict_one(
@@ -226,27 +244,26 @@ def _predict_one(
             facts.width,
             window=wish.window,
             halo=wish.halo,
-            multiple=drawer.engine.multiple,
+            multiple=2**model.network.depth,
         )
         read, shown = shown_channels(model.channel_names, channels, facts, names)
         nodata = facts.georeference.nodata if facts.georeference else None
         layers = 2 if wish.uncertainty else 1
-        reader = Reader(_Bands(raster, read), layout, model, nodata, layers)
+        reader = Reader(Bands(raster, read), layout, model, nodata, layers)
         notes = [*facts.said, *_check_units(reader, facts.dtype)]
         shares = Shares()
         path, outputs = _outputs(folder, given.name, raster, layout, shown, wish)
         large = facts.planes * facts.height * facts.width >= _LARGE
         spool = Spool(folder / _SPOOL)
-        predict = drawer.engine.predict
         with ExitStack() as opened:
             opened.callback(spool.close)
             for output in outputs:
                 opened.callback(output.close)
             draw(
                 reader,
-                locally(reader, with_uncertainty(predict) if wish.uncertainty else predict),
+                drawer.answers(given.path, read, reader),
                 [shares, *outputs],
-                batch=batch_of(layout, drawer.engine.device),
+                batch=batch_of(layout, drawer.device),
                 spool=spool,
                 progress=progress if large else silent,
             )
@@ -264,31 +281,31 @@ def _predict_one(
     )
 
 
+def _discard(folder: Path, name: str) -> None:
+    """Remove what was begun of an image that turned out to be damaged."""
+    for suffix in _SUFFIXES:
+        for path in folder.glob(f"*/{escape(name)}{suffix}"):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
 def _outputs(
     folder: Path, name: str, raster: Raster, layout: Grid, shown: Shown, wish: _Wish
 ) -> tuple[str, list[Output]]:
     """Say where an image's mask goes, and make everything that is made of its map."""
     facts = raster.facts
-    shape = (facts.height, facts.width)
-    outputs: list[Output] = []
-    if is_tiled(facts):
-        path = f"masks/{name}.tif"
-        outputs.append(LayerGeoTiff(folder / path, facts, layout, "mask"))
-    else:
-        path = f"masks/{name}.png"
-        outputs.append(MaskImage(folder / path, shape))
-    layers = {"probabilities": "probability"} if wish.probabilities else {}
-    layers |= {"uncertainty": "uncertainty"} if wish.uncertainty else {}
-    for place, layer in layers.items():
-        target = folder / f"{place}/{name}.tif"
-        if is_tiled(facts):
-            outputs.append(LayerGeoTiff(target, facts, layout, layer))
-        else:
-            outputs.append(LayerImage(target, shape, layer))
+    mask = Layer(folder, name, "mask", facts, layout)
+    picture, shape = folder / f"overlays/{name}.png", (facts.height, facts.width)
+    outputs: list[Output] = [mask, Overlay(picture, shape, shown, plane=facts.planes // 2)]
+    if wish.probabilities:
+        outputs.append(Layer(folder, name, "probability", facts, layout))
+    if wish.uncertainty:
+        outputs.append(Layer(folder, name, "uncertainty", facts, layout))
     if wish.polygons:
         outputs.append(Polygons(folder / f"polygons/{name}.geojson", facts, wish.polygons))
-    outputs.append(Overlay(folder / f"overlays/{name}.png", shape, shown))
-    return path, outputs
+    return mask.path, outputs
 
 
 def _check_units(reader: Reader, dtype: np.dtype[Any]) -> list[str]:
