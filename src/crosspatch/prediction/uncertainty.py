@@ -2,10 +2,9 @@
 
 The views are the eight turns and mirrorings of an image. A model has no reason to answer them
 differently, and where it does it does not know. Its own probability says less: trained with the
-focal Tversky loss it is near 0 or 1 also where it is wrong. Dropout, left on, costs as many passes
-and found fewer errors. What the views say is smoothed over a few pixels: where they disagree, what
-lies beside is doubtful too (all measured: docs/results/uncertainty). Only views of the pixels are
-needed, so that every engine can do it.
+focal Tversky loss it is near 0 or 1 also where it is wrong. Dropout, left on, costs as many passes,
+finds no more errors, and is not in every engine. What the views say is smoothed over a few pixels:
+where they disagree, what lies beside is doubtful too (all measured: docs/results/uncertainty).
 """
 
 from collections.abc import Iterable
