@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from crosspatch import __version__
@@ -26,6 +25,7 @@ from crosspatch.reports.study_figures import (
 from crosspatch.studies.crossed import holm
 from crosspatch.studies.cube import SCRATCH, Cell
 from crosspatch.studies.distance import domain_distance
+from crosspatch.studies.measures import regrets
 from crosspatch.studies.savings import percent
 from crosspatch.studies.statistics import Findings
 from crosspatch.studies.verdicts import Gap
@@ -134,7 +134,7 @@ def _domain(
     blocks: list[Block] = [
         Drawing(figures["domains"], caption, wide=True),
         _pair_table(pairs, fraction),
-        _always_table(sources, targets, gains),
+        _always_table(pairs),
     ]
     known = [pair for pair in pairs if not np.isnan(pair.distance)]
     if known:
@@ -181,17 +181,17 @@ def _pair_table(pairs: Sequence[Pair], fraction: float) -> Table:
     return Table(columns, rows, caption)
 
 
-def _always_table(
-    sources: Sequence[str], targets: Sequence[str], gains: NDArray[np.float64]
-) -> Table:
+def _always_table(pairs: Sequence[Pair]) -> Table:
     """Say what one would lose by always starting from the same source."""
-    best = np.nanmax(np.vstack([gains, np.zeros(len(targets))]), axis=0)
+    scores: dict[str, dict[str, float]] = {pair.target: {SCRATCH: 0.0} for pair in pairs}
+    for pair in pairs:
+        scores[pair.target][pair.source] = pair.gap.difference.value
+    starts = dict.fromkeys([SCRATCH, *(pair.source for pair in pairs)])
     rows: list[Row] = []
-    for place, source in enumerate([*sources, SCRATCH]):
-        row = gains[place] if place < len(sources) else np.zeros(len(targets))
-        lost = [float(one) for one in best - row if not np.isnan(one)]
-        rows.append([called(source), median(lost), max(lost), len(lost)])
-    rows.sort(key=lambda row: float(row[1] or 0))
+    for start in starts:
+        lost = regrets({one: start for one in scores if start in scores[one]}, scores).values()
+        rows.append([called(start), median(lost), max(lost), len(lost)])
+    rows.sort(key=lambda row: (float(row[1] or 0), str(row[0])))
     return Table(
         ["always start from", "median regret", "largest", "targets"], rows,
         "Mean IoU lost against the best start of each target (from scratch among them). The best "
