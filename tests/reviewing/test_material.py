@@ -4,6 +4,7 @@ import pytest
 from crosspatch import images
 from crosspatch.errors import InputError
 from crosspatch.reviewing.material import open_material
+from crosspatch.workflows.review import review
 from folders import make
 
 
@@ -129,3 +130,17 @@ def test_votes_are_shares_of_those_who_voted(tmp_path, open_desk):
 def test_what_is_neither_predictions_nor_data_set_is_said(tmp_path):
     with pytest.raises(InputError, match="neither a predictions folder"):
         open_material(tmp_path)
+
+
+def test_a_subject_that_is_named_twice_is_there_once(maps, rewrite):
+    rewrite(maps / "predictions.csv", lambda row: row.update(name="kelp-000-0"))
+    problems = [item.problem for item in open_material(maps).items]
+    assert problems == [""] + ["the table names it twice"] * 7
+
+
+def test_decisions_are_not_written_through_a_link(maps, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (maps / "reviews").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="leads out"):
+        review(maps, port=0, ready=lambda link, desk: None)
+    assert list((tmp_path / "elsewhere").iterdir()) == []

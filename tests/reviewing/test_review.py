@@ -66,6 +66,15 @@ def test_the_data_set_is_made_by_the_command_too(maps, open_desk, tmp_path, caps
     assert "--overwrite goes with --out" in capsys.readouterr().err
 
 
+def test_ctrl_c_is_the_way_to_end_it(maps, monkeypatch, capsys):
+    def serve(folder, **_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("crosspatch.workflows.review.review", serve)
+    assert main(["review", str(maps)]) == 0
+    assert "everything is kept" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_server_that_is_killed_has_kept_what_it_acknowledged(maps):
     """Ten changes, one of them cut short: what was answered is there, and nothing is broken."""

@@ -1,5 +1,6 @@
 import json
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -148,3 +149,31 @@ def test_links_that_lead_out_of_the_folder_are_refused(reviews, tmp_path):
     reviews.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(InputError, match="leads out"):
         Store(reviews, who="anna")
+
+
+def test_strokes_on_an_image_that_was_replaced_begin_with_its_own_mask(store):
+    """The image has another size than when it was corrected."""
+    store.save_mask("a", 0, painted(1), original=lambda: np.zeros((4, 3), np.uint8))
+    store.save_mask("a", 1, painted(255, 1), original=empty)
+    assert store.mask("a").shape == SHAPE
+    assert store.mask("a").ravel().tolist() == [255] + [0] * 11
+
+
+def test_a_corrected_mask_that_is_a_link_is_not_followed(store, reviews, tmp_path):
+    images.write_mask(tmp_path / "secret.png", np.ones(SHAPE, np.uint8))
+    store.mask_path("a").symlink_to(tmp_path / "secret.png")
+    with pytest.raises(InputError, match="leads out"):
+        store.mask("a")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_disk_that_is_really_full_takes_no_line(store, reviews, monkeypatch):
+    opened = Path.open
+    monkeypatch.setattr(
+        Path, "open", lambda self, *a, **k: opened(Path("/dev/full"), "wb", buffering=0)
+    )
+    with pytest.raises(CrosspatchError, match="could not be written"):
+        store.decide("a", 0, "accepted", "")
+    monkeypatch.undo()
+    assert store.state("a") == State()
+    assert store.decide("a", 0, "accepted", "").version == 1

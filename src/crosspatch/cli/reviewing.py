@@ -60,15 +60,21 @@ def review(
         say(output, {"link": link, "subjects": len(desk.material.items)}, lines)
         sys.stdout.flush()
 
-    workflow(
-        folder,
-        port=port,
-        who=who,
-        image_folder=images,
-        queue=queue,
-        foreground=foreground,
-        ready=ready,
-    )
+    try:
+        workflow(
+            folder,
+            port=port,
+            who=who,
+            image_folder=images,
+            queue=queue,
+            foreground=foreground,
+            ready=ready,
+        )
+    except KeyboardInterrupt:  # the way to end it
+        sys.stderr.write(
+            f"ended; everything is kept in {folder / 'reviews'}. A data set of what was accepted: "
+            f"crosspatch review {folder} --out DATASET\n"
+        )
 
 
 def _make_dataset(

@@ -232,6 +232,8 @@ class Desk:
         item, shape = self.item(number), self.view(number).shape
         if item.votes is None:
             raise InputError(f"{item.name} has no votes")
+        if self.material.kind == "dataset":
+            self.material.contained(item.votes)
         counts = images.read_mask(item.votes)
         if other := same_size(shape, (counts.shape[0], counts.shape[1])):
             raise InputError(f"{item.votes}: {other}")
@@ -246,7 +248,7 @@ class Desk:
         used = [item.overlay or item.image, self.store.mask_path(item.name)]
         stamp = "\0".join([item.name, *map(_stamp, used)])
         key = fingerprint_bytes(stamp.encode())[:32]
-        path = self.material.contained(self.store.folder / "thumbnails") / f"{key}.jpg"
+        path = self.material.contained(self.store.folder / "thumbnails" / f"{key}.jpg")
         return pixels.cached_file(path, lambda: self._draw_thumbnail(number, item, state))
 
     def _draw_thumbnail(self, number: int, item: Item, state: State) -> bytes:

@@ -134,12 +134,13 @@ def _open_predictions(path: Path, image_folder: Path | None) -> Material:
     found = Predictions.open(path)
     sources: dict[Path, Source] = {}
     probabilities, overlays = _stems(path / "probabilities"), _stems(path / "overlays")
-    items, places = [], set()
+    items, places, seen = [], set(), set()
     for row in found.rows:
         name = row.get("name") or ""
-        if problem := _bad_name(name):
+        if problem := _bad_name(name) or ("the table names it twice" if name in seen else ""):
             items.append(Item(name, problem=problem))
             continue
+        seen.add(name)
         image, problem = _find_image(row.get("file") or "", path, image_folder)
         item = Item(
             name,

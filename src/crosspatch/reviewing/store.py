@@ -6,6 +6,7 @@ whole before the log tells of it: whoever is stopped between leaves a mask that 
 line, never a line without its mask.
 """
 
+import errno
 import json
 import os
 import threading
@@ -117,6 +118,8 @@ class Store:
                 path = self.mask_path(name)
                 if not path.is_file():
                     return None
+                if not path.resolve().is_relative_to(self.folder.resolve()):
+                    raise InputError(f"{path}: is a link that leads out of the folder")
                 self._keep(name, np.asarray(images.read_mask(path), dtype=np.uint8))
             self._masks.move_to_end(name)
             return self._masks[name]
@@ -153,7 +156,9 @@ class Store:
             before = self._current(name, version)
             first = original()
             current = self.mask(name)
-            mask = paste(first if current is None else current, changes)
+            if current is None or current.shape != first.shape:  # the image was replaced since
+                current = first
+            mask = paste(current, changes)
             images.write_mask(self.mask_path(name), mask)
             self._keep(name, mask)
             corrected = not np.array_equal(mask, first)
@@ -189,16 +194,17 @@ class Store:
         """
         path = self.folder / LOG
         try:
-            with path.open("a+b") as file:
+            with path.open("a+b", buffering=0) as file:  # a buffer would try again when closed
                 end = file.seek(0, os.SEEK_END)
                 file.seek(max(end - 1, 0))
                 cut = file.read(1) not in (b"", b"\n")
+                whole = b"\n" * cut + line
                 try:
-                    file.write(b"\n" * cut + line)
-                    file.flush()
+                    if file.write(whole) != len(whole):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                     os.fsync(file.fileno())
                 except OSError:
-                    os.truncate(path, end)
+                    file.truncate(end)
                     raise
         except OSError as error:
             raise CrosspatchError(f"{path}: could not be written ({error.strerror})") from error

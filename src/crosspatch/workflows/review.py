@@ -55,7 +55,7 @@ def review(
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"the review page ({error.name} is missing)", "review") from None
     material = open_material(folder, image_folder=image_folder, queue=queue, foreground=foreground)
-    with locked(material.path / FOLDER, "reviewing"):
+    with locked(material.contained(material.path / FOLDER), "reviewing"):
         store = Store(material.path / FOLDER, who=who or _account(), model=material.model)
         desk = Desk(material, store)
 
