@@ -11,6 +11,7 @@ from crosspatch.cli import build_app
 from crosspatch.config import schema_fields
 from crosspatch.crops.packed import CROP_COLUMNS, SUBJECT_COLUMNS
 from crosspatch.evaluation.rows import COLUMNS as SCORE_COLUMNS
+from crosspatch.feedback import verdicts
 from crosspatch.feedback.table import COLUMNS as QUEUE_COLUMNS
 from crosspatch.feedback.zooniverse.plan import PLAN_COLUMNS
 from crosspatch.prediction import folder as predictions
@@ -79,6 +80,9 @@ def test_every_setting_is_on_the_configuration_page():
         ("skipped.csv", predictions.SKIPPED_COLUMNS),
         ("polygons/NAME.geojson", polygons.PROPERTIES),
         ("queue.csv", QUEUE_COLUMNS),
+        ("scores.csv (simulation)", verdicts.SCORE_COLUMNS),
+        ("curve.csv", verdicts.CURVE_COLUMNS),
+        ("arms.csv", verdicts.ARM_COLUMNS),
         ("subjects.csv (consensus)", consensus.SUBJECT_COLUMNS),
         ("volunteers.csv", report.VOLUNTEER_COLUMNS),
         ("rejected.csv", tally.REJECTED_COLUMNS),

@@ -19,6 +19,7 @@ _HOMES = {
     "Run": "crosspatch.training.run",
     "Predictions": "crosspatch.workflows.predict",
     "Queue": "crosspatch.workflows.queue",
+    "Simulation": "crosspatch.workflows.simulate_queue",
     "consensus": "crosspatch.workflows.consensus",
     "import_coco_stuff": "crosspatch.workflows.import_coco_stuff",
     "prepare": "crosspatch.workflows.prepare",
@@ -32,6 +33,7 @@ _HOMES = {
     "rank": "crosspatch.workflows.rank",
     "report": "crosspatch.workflows.report",
     "queue": "crosspatch.workflows.queue",
+    "simulate_queue": "crosspatch.workflows.simulate_queue",
     "info": "crosspatch.workflows.info",
 }
 
@@ -45,6 +47,7 @@ __all__ = [
     "Predictions",
     "Queue",
     "Run",
+    "Simulation",
     "Study",
     "__version__",
     "consensus",
@@ -59,6 +62,7 @@ __all__ = [
     "rank",
     "report",
     "resume",
+    "simulate_queue",
     "study",
     "train",
 ]
@@ -83,6 +87,7 @@ if TYPE_CHECKING:
     from crosspatch.workflows.queue import Queue, queue
     from crosspatch.workflows.rank import rank
     from crosspatch.workflows.report import report
+    from crosspatch.workflows.simulate_queue import Simulation, simulate_queue
     from crosspatch.workflows.study import study
     from crosspatch.workflows.train import resume, train
 

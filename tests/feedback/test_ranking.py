@@ -114,10 +114,12 @@ def test_every_subject_has_a_reason_in_words():
         "its mask does not look like a person's (the discriminator believes 10% of the patches)"
     )
     assert why["empty"] == (
-        "the model finds nothing here, and promises a Dice of 0.60, not enough to retire it"
+        "the model finds nothing here, and promises a Dice of 0.60, but that is not enough"
     )
     assert why["contested"] == "people and model differ (disagreement 0.70)"
     assert why["blank"] == "the image holds no data"
+    unpromised = make_queue([seen("a", verdict=NAN), seen("b", verdict=NAN)], NOBODY, count=0)
+    assert unpromised[0].reason == "the model promises a Dice of 0.50, but nothing can be retired"
     assert why["sure"].startswith("confidence 0.95 (retired from 0.90 on)")
     assert why["done"] == "the model was trained on it; the model is near it (disagreement 0.04)"
     assert why["wrong"] == "has a mask; the model differs much from it (disagreement 0.90)"

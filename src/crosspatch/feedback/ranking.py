@@ -230,10 +230,10 @@ def _reason(
             return said
         word = "differs much from" if one.disagreement > 0.5 else "is near"
         return f"{said}; the model {word} it (disagreement {one.disagreement:.2f})"
-    return "; ".join(_why(one, ranked))
+    return "; ".join(_why(one, ranked, retirement))
 
 
-def _why(one: Seen, ranked: tuple[float, float]) -> list[str]:
+def _why(one: Seen, ranked: tuple[float, float], retirement: Retirement) -> list[str]:
     unsure, doubted = ranked
     said = []
     if math.isnan(one.confidence):
@@ -252,7 +252,8 @@ def _why(one: Seen, ranked: tuple[float, float]) -> list[str]:
         )
     if not said:
         found = "the model finds nothing here, and" if one.foreground == 0 else "the model"
-        said.append(f"{found} promises a Dice of {one.confidence:.2f}, not enough to retire it")
+        enough = "nothing can be retired" if retirement.threshold is None else "that is not enough"
+        said.append(f"{found} promises a Dice of {one.confidence:.2f}, but {enough}")
     return said
 
 

@@ -188,9 +188,9 @@ def _too_few(held: Sequence[Held], independent: float) -> str:
 def _too_wrong(held: Sequence[Held]) -> str:
     failed = sum(one.failed for one in held)
     return (
-        f"of the {len(held)} held-out subjects that the model is surest of, {failed} have an IoU "
-        f"under {GOOD_IOU:g}, so that up to {_bound(held):.0%} could; {MOST_FAILURES:.0%} is "
-        "allowed"
+        f"of the {len(held)} held-out subjects that the model is surest of, {failed} "
+        f"{'has' if failed == 1 else 'have'} an IoU under {GOOD_IOU:g}, so that up to "
+        f"{_bound(held):.0%} could; {MOST_FAILURES:.0%} is allowed"
     )
 
 
