@@ -15,6 +15,8 @@ from small_study import lay_out, write_plan
 
 GO = "import sys; from crosspatch.cli import main; sys.exit(main(sys.argv[1:]))"
 
+KILLS = 3
+
 
 def finished_runs(out):
     return len(list(out.glob("runs/*/job.toml")))
@@ -30,10 +32,10 @@ def test_killed_at_random_moments(done, tmp_path, workers):
              "--workers", str(workers)]  # fmt: skip
     dice = random.Random(workers)
     kills = 0
-    for _ in range(30):
+    while True:
         process = subprocess.Popen(words, start_new_session=True, stderr=subprocess.PIPE)
-        target = finished_runs(out) + dice.randint(1, 4)  # always further, so it comes to an end
-        while process.poll() is None and finished_runs(out) < target:
+        target = finished_runs(out) + dice.randint(1, 3)
+        while process.poll() is None and (kills == KILLS or finished_runs(out) < target):
             time.sleep(0.05)
         time.sleep(dice.random())
         if process.poll() is not None:
@@ -42,7 +44,7 @@ def test_killed_at_random_moments(done, tmp_path, workers):
         process.communicate()
         kills += 1
     assert process.returncode == 0, process.stderr.read()
-    assert kills >= 2
+    assert kills == KILLS
     for name in ("results.csv", "learning.csv"):
         assert (out / name).read_bytes() == (made.path / name).read_bytes()
 
