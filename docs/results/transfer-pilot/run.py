@@ -2,9 +2,10 @@
 
     python docs/results/transfer-pilot/run.py --data DIR --work DIR --stage qualify
 
-Stages: ``qualify`` (from scratch at 10% and 100% of the labels, every target, beside baselines),
-``sources``, ``transfer`` (the same from each source, on ``--targets``), ``ablate`` (one setting
-changed at a time, ``--targets``). Three repeats each: repeat r trains with seed r on two thirds of
+Stages: ``settings`` (rate and length of the schedule, from scratch, one repeat), ``qualify`` (from
+scratch at 10% and 100% of the labels, every target, beside baselines), ``sources``, ``transfer``
+(the same from each source, on ``--targets``), ``ablate`` (one setting changed at a time,
+``--targets``). Three repeats each: repeat r trains with seed r on two thirds of
 the training groups and is scored on the third, fold r; a source is trained anew for each seed.
 Every run is a folder under ``--work``; a finished one is not done again, a stopped one goes on.
 ``--part 0/2`` takes every second run, so that two processes share the work, a thread each.
@@ -25,8 +26,12 @@ from crosspatch.training.run import Run
 
 HERE = Path(__file__).parent
 CONFIG = HERE.parents[2] / "configs" / "small" / "laptop.toml"
-STEPS, SOURCE_STEPS = 600, 1500
-BASE: dict[str, dict[str, Any]] = {"training": {"batch": 8, "threads": 1, "checks": 20}}
+STEPS, SOURCE_STEPS = 600, 1000
+PAPER_RATE, RATE = 5e-4, 2e-3
+BASE: dict[str, dict[str, Any]] = {
+    "training": {"batch": 8, "threads": 1, "checks": 20, "generator_rate": RATE}
+}
+"""The rate came out of the stage ``settings``, which trained from scratch only."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +59,14 @@ CHANGES: dict[str, tuple[dict[str, dict[str, Any]], tuple[str, ...]]] = {
     "stem-mapped": ({"transfer": {"stem": "mean"}}, ("warm",)),
     "copied-rate-0.3": ({"transfer": {"copied_rate": 0.3}}, ("warm",)),
     "staged-100": ({"transfer": {"staged_steps": 100}}, ("warm",)),
-    "rate-x-4": ({"training": {"generator_rate": 2e-3}}, ("scratch", "warm")),
+    "paper-rate": ({"training": {"generator_rate": PAPER_RATE}}, ("scratch", "warm")),
     "decay-0.7": ({"training": {"decay": 0.7}}, ("scratch", "warm")),
-    "rate-x-4-decay-0.7": (
-        {"training": {"generator_rate": 2e-3, "decay": 0.7}}, ("scratch", "warm"),
-    ),
     "steps-x-2": ({"training": {"steps": 2 * STEPS}}, ("scratch", "warm")),
+    "paper-rate-steps-x-2": (
+        {"training": {"generator_rate": PAPER_RATE, "steps": 2 * STEPS}}, ("scratch", "warm"),
+    ),
 }  # fmt: skip
+SETTINGS = ("steps-x-2", "paper-rate", "paper-rate-steps-x-2")
 """One setting changed at a time, and the starts on which the change is tried."""
 
 
@@ -70,7 +76,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument(
-        "--stage", choices=["qualify", "sources", "transfer", "ablate"], required=True
+        "--stage", choices=["settings", "qualify", "sources", "transfer", "ablate"], required=True
     )
     parser.add_argument("--targets", nargs="+", choices=list(TARGETS), default=list(TARGETS))
     parser.add_argument("--changes", nargs="+", choices=list(CHANGES), default=list(CHANGES))
@@ -93,6 +99,12 @@ def jobs(wishes: argparse.Namespace) -> list[Job]:
     listed = []
     for seed in range(FOLDS):
         for target in wishes.targets:
+            if wishes.stage == "settings":
+                listed += [
+                    Job(target, "scratch", 100, seed, change, CHANGES[change][0])
+                    for change in SETTINGS * (seed == 0)
+                ]
+                continue
             if wishes.stage == "ablate":
                 listed += [
                     Job(target, wishes.warm if start == "warm" else start, percent, seed, change,
