@@ -1,4 +1,4 @@
-"""The pilot's data: two sources, six candidate targets, and three folds of each target's groups.
+"""The pilot's data: two sources, five candidate targets, and three folds of each target's groups.
 
 Only subjects of each set's training split are used, so nothing of its test split is opened here.
 """
@@ -60,7 +60,6 @@ TARGETS = {
         Target("roads", "aerial_forest", "masks_classes", _LAND, "road"),
         Target("nuclei", "nuclei", own_groups=True),
         Target("membranes", "em_membranes", neighbours=True),
-        Target("vesicles", "em_mitochondria", "masks_vesicles", neighbours=True),
     )
 }  # fmt: skip
 SOURCES = {"photos": ("photos_coco128", "photos_ccp"), "em": ("em_mitochondria",)}

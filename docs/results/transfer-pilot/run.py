@@ -114,9 +114,7 @@ def jobs(wishes: argparse.Namespace) -> list[Job]:
                     for start in CHANGES[change][1]
                 ]  # fmt: skip
                 continue
-            # The vesicles are in the images that the source "em" was trained on.
-            warm = [name for name in SOURCES if (name, target) != ("em", "vesicles")]
-            starts = ["scratch"] if wishes.stage == "qualify" else warm
+            starts = ["scratch"] if wishes.stage == "qualify" else list(SOURCES)
             listed += [
                 Job(target, start, percent, seed) for percent in wishes.percents for start in starts
             ]
