@@ -104,7 +104,7 @@ def _settings(
 ) -> dict[str, dict[str, object]]:
     base: dict[str, dict[str, object]] = {
         "network": {"width": width, "discriminator_width": width},
-        "training": {"batch": BATCH, "threads": wishes.threads, "checks": 40},
+        "training": {"batch": BATCH, "threads": wishes.threads, "checks": 20},
     }
     return {name: table | more.get(name, {}) for name, table in base.items()}
 

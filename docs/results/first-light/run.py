@@ -29,6 +29,7 @@ from crosspatch.training.run import Run
 
 HERE = Path(__file__).parent
 CHANNELS = ["blue", "green", "red", "near infrared"]
+PAPER_RATE = 5e-4
 CHECKS = 25
 
 
@@ -117,7 +118,7 @@ def train_once(crops: cp.Crops, out: Path, wishes: argparse.Namespace, seed: int
         crops,
         out=out,
         config=HERE.parents[2] / "configs" / "small" / "laptop.toml",
-        overrides={"training": {"checks": CHECKS, "threads": 1}},
+        overrides={"training": {"checks": CHECKS, "threads": 1, "generator_rate": PAPER_RATE}},
         steps=wishes.steps,
         seed=seed,
     )
