@@ -24,7 +24,7 @@ SHOWN = (("scratch", 10), ("photos", 10), ("em", 10), ("scratch", 100))
 
 def draw_arms(drawn: Mapping[str, Resampled]) -> str:
     """Draw IoU of each start at 10% and 100% of the labels, a panel a target; SVG."""
-    figure = Figure(figsize=(2.6 * max(1, len(drawn)), 3.2), layout="constrained")
+    figure = Figure(figsize=(max(4.4, 2.6 * len(drawn)), 3.2), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, max(1, len(drawn)), sharey=True))
     for axes, (target, one) in zip(panels, drawn.items(), strict=False):
         for number, start in enumerate(COLOURS):

@@ -9,8 +9,9 @@ two seeds, so what a seed does cannot be told from what a fold does.
 
 import argparse
 import csv
+import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -260,14 +261,15 @@ def ablations(work: Path, target: str) -> Iterator[dict[str, object]]:
                     }
 
 
-def write_rows(name: str, rows: object) -> None:
+def write_rows(name: str, rows: Iterable[Mapping[str, object]]) -> None:
     """Write a table; nothing where there is no row."""
-    listed = list(rows)  # type: ignore[call-overload]
+    listed = list(rows)
     if listed:
-        lines = [",".join(listed[0])]
-        lines += [",".join(f'"{v}"' if "," in str(v) else str(v) for v in row.values())
-                  for row in listed]  # fmt: skip
-        write_text(HERE / name, "\n".join(lines) + "\n")
+        text = io.StringIO(newline="")
+        table = csv.DictWriter(text, list(listed[0]), lineterminator="\n")
+        table.writeheader()
+        table.writerows(listed)
+        write_text(HERE / name, text.getvalue())
 
 
 if __name__ == "__main__":
