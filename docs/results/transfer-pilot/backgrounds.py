@@ -1,6 +1,6 @@
 """Why 10% of the nuclei fails in repeat 0: grey values of the backgrounds, labelled and held out.
 
-    python docs/results/transfer-pilot/backgrounds.py --work DIR
+python docs/results/transfer-pilot/backgrounds.py --work DIR
 """
 
 import argparse
