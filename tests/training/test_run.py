@@ -20,7 +20,13 @@ from crosspatch.errors import CrosspatchError, InputError, SettingsError
 from crosspatch.files import locked
 from crosspatch.training import loop
 from crosspatch.training.loop import StoppedError
-from crosspatch.training.run import Run, append_metrics, keep_metrics_until, write_run
+from crosspatch.training.run import (
+    Run,
+    append_metrics,
+    keep_metrics_until,
+    open_model,
+    write_run,
+)
 from crosspatch.training.samples import choose
 from crosspatch.training.watch import NotFiniteError
 from crosspatch.workflows.train import resume, train
@@ -162,6 +168,15 @@ def test_a_finished_run_is_not_trained_again(straight):
     before = (straight.path / "metrics.jsonl").read_bytes()
     assert resume(straight).model.path == straight.path / "model"
     assert (straight.path / "metrics.jsonl").read_bytes() == before
+
+
+def test_a_run_stands_for_its_last_model_wherever_a_model_is_asked_for(straight, tmp_path):
+    model = straight.model
+    for given in (model, model.path, straight, straight.path, str(straight.path)):
+        assert open_model(given).fingerprint == model.fingerprint
+    write_run(tmp_path, straight.table)
+    with pytest.raises(InputError, match="has not finished"):
+        open_model(tmp_path)
 
 
 def test_a_torn_last_line_of_metrics_is_left_out(straight, tmp_path):

@@ -94,6 +94,21 @@ class Run:
         return [parsed for line in lines if (parsed := _parse(line)) is not None]
 
 
+def open_model(given: PathLike | Model | Run) -> Model:
+    """Open a model folder, or the last model of a finished run.
+
+    Raises
+    ------
+    InputError
+        It is neither, or the run has not finished.
+    """
+    if isinstance(given, Model):
+        return given
+    if isinstance(given, Run) or (Path(given) / "run.toml").is_file():
+        return Run.open(given).model
+    return Model.open(given)
+
+
 def write_run(folder: Path, table: Mapping[str, Any]) -> None:
     """Write ``run.toml`` into a folder that is being made."""
     write_toml(folder / "run.toml", table, says="A crosspatch training run.")

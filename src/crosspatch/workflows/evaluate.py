@@ -27,6 +27,7 @@ from crosspatch.models.runtime import (
 from crosspatch.models.storage import Model
 from crosspatch.progress import Progress, silent
 from crosspatch.splits import check_leak
+from crosspatch.training.run import open_model
 
 
 def evaluate(
@@ -47,7 +48,7 @@ def evaluate(
 
     Parameters
     ----------
-    model : a model folder, or ``Model``
+    model : a model folder, a finished run, or their handles
     dataset : a data set folder, or ``Dataset``
     split : "test", "val" or "train"
     out : the ``scores.csv`` to write, a row a subject
@@ -76,7 +77,7 @@ def evaluate(
     """
     if out is not None:
         refuse_existing(out, overwrite=overwrite)
-    model = model if isinstance(model, Model) else Model.open(model)
+    model = open_model(model)
     if not isinstance(dataset, Dataset) or foreground is not None:
         dataset = Dataset.open(dataset, foreground=foreground, seed=seed)
     subjects = dataset.in_split(split)

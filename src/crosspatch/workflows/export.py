@@ -7,8 +7,8 @@ from typing import Literal
 from crosspatch.errors import CrosspatchError, SettingsError
 from crosspatch.files import PathLike, refuse_existing, refuse_inputs_inside, write_bytes
 from crosspatch.models.onnx_graph import onnx_bytes
-from crosspatch.models.storage import Model
 from crosspatch.prediction.engines import check_graph
+from crosspatch.training.run import open_model
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def export(
 
     Parameters
     ----------
-    model : a model folder, or ``Model``
+    model : a model folder, a finished run, or their handles
     out : the file to write
     format : "onnx"
     overwrite : replace a file that stands at ``out``
@@ -54,7 +54,7 @@ def export(
     if Path(out).is_dir():
         raise CrosspatchError(f"{out}: is a folder; name the file to write, such as model.onnx")
     refuse_existing(out, overwrite=overwrite)
-    model = model if isinstance(model, Model) else Model.open(model)
+    model = open_model(model)
     refuse_inputs_inside(out, *(path for path in model.path.iterdir() if path.is_file()))
     network = model.load_generator()
     graph = onnx_bytes(model, network)

@@ -46,6 +46,7 @@ from crosspatch.prediction.spool import Spool
 from crosspatch.prediction.stream import Answers, Output, Reader, Window, draw, locally
 from crosspatch.prediction.windows import Grid
 from crosspatch.progress import Progress, silent
+from crosspatch.training.run import open_model
 
 __all__ = ["Predictions", "predict"]
 
@@ -113,7 +114,7 @@ def predict(
 
     Parameters
     ----------
-    model : a model folder, or ``Model``
+    model : a model folder, a finished run, or their handles
     inputs : an image, a folder of images, a data set, or several of these
     out : the predictions folder to make
     bands : which channels of the images to show the model, numbered from 1 as in GDAL, in the
@@ -143,7 +144,7 @@ def predict(
         written.
     """
     refuse_existing(out, kind="predictions", overwrite=overwrite)
-    model = model if isinstance(model, Model) else Model.open(model)
+    model = open_model(model)
     found = find_inputs(inputs)
     refuse_inputs_inside(out, model, *(one.path for one in found))
     keep_freed_memory()

@@ -29,8 +29,8 @@ from crosspatch.models.runtime import (
     choose_precision,
     keep_freed_memory,
 )
-from crosspatch.models.storage import Model
 from crosspatch.progress import Progress, silent
+from crosspatch.training.run import open_model
 
 Skipped = tuple[str, str]
 
@@ -100,7 +100,7 @@ def queue(
 
     Parameters
     ----------
-    model : a model folder, or ``Model``
+    model : a model folder, a finished run, or their handles
     dataset : a data set folder, or ``Dataset``
     out : the ``queue.csv`` to write; queue.png and queue.toml stand beside it
     by : "need" (uncertainty, verdict and disagreement together, and a diverse choice to label
@@ -122,7 +122,7 @@ def queue(
         No subject could be measured, or a setting is wrong; nothing is written.
     """
     path = _checked(out, by, count, overwrite=overwrite)
-    model = model if isinstance(model, Model) else Model.open(model)
+    model = open_model(model)
     if by == "verdict" and not model.has_discriminator:
         raise SettingsError(f"--by verdict needs a discriminator, and {model.path} has none")
     if not isinstance(dataset, Dataset) or foreground is not None:

@@ -51,7 +51,7 @@ from crosspatch.progress import Progress, silent
 from crosspatch.reports.choices import ChoiceCurve, choice_curves
 from crosspatch.splits import check_leak
 from crosspatch.training.loop import StoppedError
-from crosspatch.training.run import Run
+from crosspatch.training.run import Run, open_model
 from crosspatch.workflows.prepare import prepare
 from crosspatch.workflows.train import train
 
@@ -170,7 +170,7 @@ def simulate_queue(
     refuse_inputs_inside(out, dataset, source, crops, config)
     if not isinstance(dataset, Dataset) or foreground is not None:
         dataset = Dataset.open(dataset, foreground=foreground)
-    model = Model.open(source) if source is not None and not isinstance(source, Model) else source
+    model = open_model(source) if source is not None else None
     pack = _crops(crops, dataset, out, progress)
     pool, test = _pool_and_test(dataset, pack, model, progress)
     replay = Replay(pool, tuple(arms), seeds, share, rounds, steps)

@@ -27,7 +27,7 @@ from crosspatch.progress import Progress, silent
 from crosspatch.training.loop import fit
 from crosspatch.training.processes import fit_in_processes, refuse_devices, started_outside
 from crosspatch.training.rebuild import on_threads, rebuild, single_device
-from crosspatch.training.run import Run, write_run, write_transfer
+from crosspatch.training.run import Run, open_model, write_run, write_transfer
 from crosspatch.training.work import Work, set_up
 
 log = logging.getLogger("crosspatch")
@@ -95,7 +95,7 @@ def train(
     wins = merge(overrides or {}, {"training": flags, "transfer": {"stem": stem}})
     chosen = _settings(config, wins)
     pack = crops if isinstance(crops, Crops) else Crops.open(crops)
-    model = _open_source(source)
+    model = open_model(source) if source is not None else None
     if model is not None:
         chosen = adopt_architecture(chosen, model)
     where = choose_device(device)
@@ -144,14 +144,6 @@ def _settings(
         given = config.model_dump(exclude_none=True, exclude_unset=True)
         return parse_settings(merge(given, wins))
     return load_settings(config, wins)
-
-
-def _open_source(source: PathLike | Model | Run | None) -> Model | None:
-    if source is None or isinstance(source, Model):
-        return source
-    if isinstance(source, Run) or (Path(source) / "run.toml").is_file():
-        return Run.open(source).model
-    return Model.open(source)
 
 
 def _built(run: Run, crops: Crops, source: Model | None) -> Work:
