@@ -128,7 +128,8 @@ def fraction_curves(
             axes.axhline(0, color=INK, linewidth=1.0)
         fractions = sorted({point.fraction for line in lines for point in line.points})
         _share_axis(axes, fractions, dict(labels), room=0.15 if wide else 0.4)
-        _keep_in_view(axes, [point for line in lines for point in line.points], zero=zero)
+        points = [point for line in lines for point in line.points]
+        _keep_in_view(axes, points, levels, zero=zero)
         axes.set_ylabel(ylabel)
         _legend(figure, axes, len(lines) + len(levels), wide=wide)
         return to_svg(figure)
@@ -147,12 +148,15 @@ def _draw_line(axes: Axes, line: Line, dodge: float) -> None:
             )  # fmt: skip
 
 
-def _keep_in_view(axes: Axes, points: Sequence[Point], *, zero: bool) -> None:
+def _keep_in_view(
+    axes: Axes, points: Sequence[Point], levels: Sequence[Level], *, zero: bool
+) -> None:
     """Let no interval of few seeds, which may be longer than any score, hide the scores."""
     known = [point.value for point in points if not math.isnan(point.value)]
     if not known:
         return
     reach = max(0.1, 1.5 * (max(known) - min(known)), *(3 * abs(one) for one in known if zero))
+    known += [level.value for level in levels if not math.isnan(level.value)]
     low, high = axes.get_ylim()
     axes.set_ylim(max(low, min(known) - reach), min(high, max(known) + reach))
 
