@@ -29,7 +29,7 @@ $(STAMP): $(LOCKED) pyproject.toml
 demo: $(STAMP)  ## the whole journey on generated data; ends with the page demo/report.html
 	$(BIN)/crosspatch demo --out demo
 
-test: $(STAMP)  ## every test (at most 5 minutes on 2 cores)
+test: $(STAMP)  ## every test (about 8 minutes on 2 cores)
 	$(PYTEST) -n 2 --dist worksteal
 
 lint: $(STAMP)  ## format, lint and types
@@ -37,7 +37,7 @@ lint: $(STAMP)  ## format, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-check: lint  ## the same and the fast tests (at most 60 seconds)
+check: lint  ## the same and the fast tests (a few minutes)
 	$(PYTEST) -n 2 --dist worksteal -m "not slow"
 
 docs: $(STAMP)  ## the documentation as a site in site/
