@@ -273,7 +273,7 @@ def purity_curves(lines: Sequence[Line]) -> str:
             _draw_line(axes, line, 1 + 0.004 * (number - (len(lines) - 1) / 2))
         axes.set_xlabel("purity: mean IoU of the training labels with the true ones")
         axes.set_ylabel("mean IoU on clean test labels")
-        _keep_in_view(axes, [point for line in lines for point in line.points], zero=False)
+        _keep_in_view(axes, [point for line in lines for point in line.points], [], zero=False)
         _legend(figure, axes, len(lines), wide=True)
         return to_svg(figure)
 
