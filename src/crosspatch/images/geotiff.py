@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tifffile
 from numpy.typing import NDArray
 
 from crosspatch.errors import CrosspatchError, InputError, MissingExtraError
@@ -74,16 +75,31 @@ def open_geotiff(path: Path) -> Iterator[GeoTiff | None]:
 
 def _facts(source: Any, names: tuple[str, ...] | None) -> RasterFacts:
     located = georeference_of(source)
-    said = []
-    if any(scale != 1 for scale in source.scales) or any(shift != 0 for shift in source.offsets):
+    said = _said_of_units(source)
+    if source.gcps[0] and tuple(source.transform)[:6] == IDENTITY:
         said.append(
-            f"declares scale {source.scales[0]:g} and offset {source.offsets[0]:g}: the stored "
-            "values are shown to the model, as they were in training"
+            "lies where ground control points say, which a map cannot follow: it lies nowhere; "
+            "gdalwarp the image first"
         )
     return RasterFacts(
         "geotiff", 1, source.count, source.height, source.width, np.dtype(source.dtypes[0]),
         names, located, said=tuple(said),
     )  # fmt: skip
+
+
+def _said_of_units(source: Any) -> list[str]:
+    """Scale and offset of the bands that declare one."""
+    declared = list(zip(source.scales, source.offsets, strict=True))
+    different = {
+        one: [n for n, other in enumerate(declared, 1) if other == one] for one in declared
+    }
+    return [
+        f"declares scale {scale:g} and offset {offset:g}"
+        + (f" for band {', '.join(map(str, bands))}" if len(bands) < source.count else "")
+        + ": the stored values are shown to the model, as they were in training"
+        for (scale, offset), bands in different.items()
+        if (scale, offset) != (1, 0)
+    ]
 
 
 @contextmanager
@@ -169,11 +185,12 @@ class GeoTiffWriter:
         while max(self._shape) / factor >= _SMALLEST_OVERVIEW:
             factors.append(factor)
             factor *= 2
-        if not factors:
-            return
-        with self._written(), rasterio.open(self._path, "r+") as file:
-            how = rasterio.enums.Resampling
-            file.build_overviews(factors, how.mode if self._mask else how.average)
+        with self._written():
+            if factors:
+                with rasterio.open(self._path, "r+") as file:
+                    how = rasterio.enums.Resampling
+                    file.build_overviews(factors, how.mode if self._mask else how.average)
+            _check_whole(self._path, levels=1 + len(factors))
 
     def close(self) -> None:
         """Close the file."""
@@ -194,8 +211,31 @@ class GeoTiffWriter:
             ):  # fmt: skip
                 warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
                 yield
-        except (rasterio.errors.RasterioError, ValueError) as error:
+        except (
+            rasterio.errors.RasterioError, tifffile.TiffFileError, ValueError, OSError
+        ) as error:  # fmt: skip
             raise CrosspatchError(f"{self._path}: cannot be written ({error})") from error
+
+
+def _check_whole(path: Path, *, levels: int) -> None:
+    """Read everything back: GDAL says nothing when a full disk refuses what it wrote late.
+
+    A tile that was refused is either marked as left out, which GDAL reads as a hole, or holds
+    other bytes than it should, which cannot be decoded.
+    """
+    import rasterio
+
+    with tifffile.TiffFile(path) as file:
+        lengths = [
+            page.databytecounts for page in file.pages if isinstance(page, tifffile.TiffPage)
+        ]
+    if len(lengths) != levels or not all(all(counts) for counts in lengths):
+        raise ValueError("tiles are missing: is the disk full?")
+    for level in range(levels):
+        wanted = {} if level == 0 else {"overview_level": level - 1}
+        with rasterio.open(path, **wanted) as file:
+            for _, window in file.block_windows(1):
+                file.read(1, window=window)
 
 
 def _write_style(path: Path, *, mask: bool) -> None:
