@@ -28,18 +28,15 @@ def ours(export: Path, out: Path) -> None:
 
 def arrays(export: Path, out: Path) -> None:
     """Read, sort out who counts, fill, vote, compare volunteers; write no picture."""
-    from joblib import Parallel, delayed
-
     from crosspatch.volunteers.ballots import Choice
-    from crosspatch.volunteers.gather import gather
+    from crosspatch.volunteers.gather import each, gather
     from crosspatch.volunteers.subjects import Frames, Rules
 
     with tempfile.TemporaryDirectory(dir=out.parent) as spill:
         found = gather(export, Path(spill), Choice(), workers=WORKERS, reject=lambda rejected: None)
         rules = Rules(found.workflow, found.region_tasks)
-        work = partial(_vote, rules, Frames())
-        # As ``gather`` does: other arguments would start the processes anew.
-        Parallel(n_jobs=WORKERS, max_nbytes=None)(delayed(work)(bucket) for bucket in found.buckets)
+        for _ in each(partial(_vote, rules, Frames()), found.buckets, WORKERS):
+            pass
 
 
 def _vote(rules: object, frames: object, bucket: Path) -> int:

@@ -66,7 +66,7 @@ def votes(read_subject):
 
 
 def test_rows_of_a_subject_scattered_over_the_file_come_together(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_BUCKET_BYTES", 2000)
+    monkeypatch.setattr(module, "_BUCKET_BYTES", (2000, 2000))
     rows = [exports.row(n, f"v{n % 5}", str(n % 7), [BOX]) for n in range(1, 36)]
     subjects, tally, rejected, gathered = read(exports.write(tmp_path / "e.csv", rows), tmp_path)
     assert len(gathered.buckets) > 5
@@ -78,6 +78,7 @@ def test_rows_of_a_subject_scattered_over_the_file_come_together(tmp_path, monke
 
 
 def test_several_processes_read_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_BLOCK_BYTES", (2000, 2000))  # many blocks, in any order
     rows = [exports.row(n, f"v{n % 5}", str(n % 7), [BOX] * (n % 3)) for n in range(1, 400)]
     path = exports.write(tmp_path / "e.csv", rows)
     alone = read(path, tmp_path)

@@ -76,8 +76,9 @@ def why_no_area(outline: Outline) -> str | None:
     """Say why an outline cannot be an area, or None if it can."""
     if len(outline) < 3:
         return "it has fewer than 3 points"
-    few = outline[:: len(outline) // 16 + 1]  # what bends at a few points bends
-    return "it has no area" if _is_straight(few) and _is_straight(outline) else None
+    third = len(outline) // 3
+    bends = not _is_straight(outline[: 2 * third + 1 : third])  # nearly always three points show it
+    return "it has no area" if not bends and _is_straight(outline) else None
 
 
 def _is_straight(points: Outline) -> bool:

@@ -2,18 +2,23 @@
 
 In an export the rows of a subject are scattered over the whole file, and the file may be larger
 than memory. So it is read once, block by block, and every row's ballot (a tenth to a half of the
-row) goes into one of many bucket files, chosen by its subject. Then a bucket, some 8 MB, is taken
-into memory at a time: it holds all the rows of its subjects. Memory follows the block and the
+row) goes into one of many buckets, chosen by its subject. Then a bucket, some 8 MB at most, is
+taken into memory at a time: it holds all the rows of its subjects. Memory follows the block and the
 bucket and not the file; the disk needs about the size of the export for as long as the work runs.
+
+A bucket is a folder in which each process has a file of its own: ballots go to the disk where they
+were read, and only counts and rejections travel between processes.
 """
 
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from joblib import Parallel, delayed
@@ -27,10 +32,15 @@ from crosspatch.volunteers.rows import Block, Header, blocks, read_block, read_h
 from crosspatch.volunteers.tables import ToolTable
 from crosspatch.volunteers.tally import Rejected
 
-_BUCKET_BYTES = 8 * 2**20
+# A short export is cut finer, so that every process has its share.
+_PIECES = 32
+_BLOCK_BYTES = 2**18, 2**21
+_BUCKET_BYTES = 2**20, 2**23
 _MOST_BUCKETS = 4096
-_BLOCKS_AT_ONCE = 4
 _FRAME = struct.Struct("<II")  # checksum of the subject, length of the ballot
+
+Item = TypeVar("Item")
+Done = TypeVar("Done")
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,7 @@ class Gathered:
     Attributes
     ----------
     buckets : tuple of Path
-        Files for :func:`ballots_in`; a subject is in one of them only.
+        Folders for :func:`ballots_in`; a subject is in one of them only.
     found : Reading
         What was read, and what was rejected so far.
     workflow : str
@@ -86,34 +96,32 @@ def gather(
     """
     header = _header(export)
     size = export.stat().st_size
-    number = min(max(1, -(-size // _BUCKET_BYTES)), _MOST_BUCKETS)
-    buckets = tuple(spill / f"{place:04}.bucket" for place in range(number))
-    found = Reading()
+    number = min(max(1, -(-size // _share(size, _BUCKET_BYTES))), _MOST_BUCKETS)
+    buckets = tuple(spill / f"{place:04}" for place in range(number))
     for bucket in buckets:
-        bucket.touch()
-    with Parallel(n_jobs=workers, max_nbytes=None) as pool:
-        pieces = blocks(export, header)
-        # A handful at a time: an endless queue of results would not have bounded memory.
-        while piece := list(islice(pieces, _BLOCKS_AT_ONCE * workers)):
-            work = (
-                delayed(_read)(export, header, one, choice, tools, proposals, number)
-                for one in piece
-            )
-            done = pool(work)
-            for reading, _ in done:
-                reject(reading.rejected)
-                found.add(reading)
-            _append(buckets, [spilled for _, spilled in done])
-            progress("reading the export (MB)", piece[-1].stop // 2**20, size // 2**20)
+        bucket.mkdir()
+    found = Reading()
+    work = partial(_read, export, header, choice, tools, proposals, buckets)
+    for stop, reading in each(work, blocks(export, header, _share(size, _BLOCK_BYTES)), workers):
+        reject(reading.rejected)
+        found.add(reading)
+        progress("reading the export (MB)", stop // 2**20, size // 2**20)
     workflow = _workflow(export, found, choice)
     return Gathered(buckets, found, workflow, _region_tasks(found, choice, workflow, tools))
 
 
-def _append(buckets: Sequence[Path], spilled: Sequence[dict[int, bytes]]) -> None:
-    """Add ballots to their buckets; none stays open, as systems allow some hundred files only."""
-    for place in sorted({place for one in spilled for place in one}):
-        with buckets[place].open("ab") as file:
-            file.writelines(one[place] for one in spilled if place in one)
+def each(work: Callable[[Item], Done], items: Iterable[Item], workers: int = 1) -> Iterator[Done]:
+    """Do the work on every item in one or more processes; yield what comes out in their order.
+
+    A few items only are taken before they are needed, so that they may be endless.
+    """
+    # Always the same arguments: others would start the processes anew.
+    pool = Parallel(workers, max_nbytes=None, batch_size=1, return_as="generator")
+    yield from pool(delayed(work)(item) for item in items)
+
+
+def _share(size: int, limits: tuple[int, int]) -> int:
+    return min(max(size // _PIECES, limits[0]), limits[1])
 
 
 def _header(export: Path) -> Header:
@@ -130,25 +138,28 @@ def _header(export: Path) -> Header:
 def _read(
     export: Path,
     header: Header,
-    block: Block,
     choice: Choice,
     tools: ToolTable | None,
     proposals: Proposals | None,
-    buckets: int,
-) -> tuple[Reading, dict[int, bytes]]:
-    """Read one block; runs in a worker."""
+    buckets: Sequence[Path],
+    block: Block,
+) -> tuple[int, Reading]:
+    """Read one block into the buckets; runs in a worker."""
     reader = BallotReader(header.names, choice, tools, proposals)
     encode = msgspec.msgpack.Encoder().encode
-    spilled: dict[int, list[bytes]] = {}
+    spilled: dict[Path, list[bytes]] = {}
     for row in read_block(export, block, header):
         ballot = reader.read(row)
         if ballot is not None:
             data = encode(ballot)
             subject = _checksum(ballot.subject_id)
-            spilled.setdefault(subject % buckets, []).extend(
+            spilled.setdefault(buckets[subject % len(buckets)], []).extend(
                 (_FRAME.pack(subject, len(data)), data)
             )
-    return reader.found, {place: b"".join(parts) for place, parts in spilled.items()}
+    for bucket, parts in spilled.items():  # none stays open: systems allow some hundred files only
+        with (bucket / str(os.getpid())).open("ab") as file:
+            file.write(b"".join(parts))
+    return block.stop, reader.found
 
 
 def _checksum(subject: str) -> int:
@@ -179,10 +190,18 @@ def _region_tasks(
 
 def ballots_in(bucket: Path, only: str | None = None) -> Iterator[tuple[str, list[Ballot]]]:
     """Yield (subject id, its ballots in the order of the export), subjects by id; or only one."""
+    subjects: dict[str, list[Ballot]] = {}
+    for file in bucket.iterdir():
+        for ballot in _ballots(file, only):
+            subjects.setdefault(ballot.subject_id, []).append(ballot)
+    for name in sorted(subjects):
+        yield name, sorted(subjects.pop(name), key=attrgetter("line"))
+
+
+def _ballots(path: Path, only: str | None) -> Iterator[Ballot]:
     decode = msgspec.msgpack.Decoder(Ballot).decode
     wanted = None if only is None else _checksum(only)
-    subjects: dict[str, list[Ballot]] = {}
-    with bucket.open("rb") as file:
+    with path.open("rb") as file:
         while frame := file.read(_FRAME.size):
             subject, length = _FRAME.unpack(frame)
             if wanted not in (None, subject):
@@ -190,6 +209,4 @@ def ballots_in(bucket: Path, only: str | None = None) -> Iterator[tuple[str, lis
                 continue
             ballot = decode(file.read(length))
             if only in (None, ballot.subject_id):
-                subjects.setdefault(ballot.subject_id, []).append(ballot)
-    for name in sorted(subjects):
-        yield name, subjects.pop(name)
+                yield ballot

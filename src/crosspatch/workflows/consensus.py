@@ -6,11 +6,8 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TypeVar
-
-from joblib import Parallel, delayed
 
 from crosspatch import images as imagery
 from crosspatch.dataset import Dataset, DatasetWriter, MaskValues, new_dataset
@@ -31,7 +28,7 @@ from crosspatch.volunteers import report
 from crosspatch.volunteers.ballots import Choice
 from crosspatch.volunteers.expert import compare_with_expert
 from crosspatch.volunteers.folder import MADE, BucketWork, Desk, learn_bucket, paint_bucket
-from crosspatch.volunteers.gather import Gathered, gather
+from crosspatch.volunteers.gather import Gathered, each, gather
 from crosspatch.volunteers.methods import Judge, Learned, Method, Rule, judge
 from crosspatch.volunteers.proposals import Proposals, read_proposals
 from crosspatch.volunteers.subjects import Frames, Rules, index_files
@@ -275,13 +272,10 @@ class _Crew:
         return total
 
     def _each(self, what: str, gathered: Gathered, work: Callable[[Path], Done]) -> Iterator[Done]:
-        buckets = iter(gathered.buckets)
-        done = 0
-        with Parallel(n_jobs=self.workers, max_nbytes=None) as pool:
-            while some := list(islice(buckets, 2 * self.workers)):
-                yield from pool(delayed(work)(bucket) for bucket in some)
-                done += len(some)
-                self.progress(what, done, len(gathered.buckets))
+        total = len(gathered.buckets)
+        for done, one in enumerate(each(work, gathered.buckets, self.workers), 1):
+            yield one
+            self.progress(what, done, total)
 
 
 def _write_tables(folder: Path, work: BucketWork, decider: Judge, experts: bool) -> None:
