@@ -39,6 +39,7 @@ def plan_table(**changes):
         "device": "cpu",
         "precision": "fp32",
         "baselines": ["threshold"],
+        "check_steps": False,
         "target": {"dataset": "grey", "size": SIDE},
         "sources": {"colour": {"datasets": ["colour"], "size": SIDE}},
         "settings": {

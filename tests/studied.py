@@ -56,7 +56,8 @@ def study(
 
 
 def kind_of(arm):
-    return {"scratch": "scratch", "imagenet": "pretrained"}.get(arm, "transfer")
+    kinds = {"scratch": "scratch", "imagenet": "pretrained", "twice-as-long": "check"}
+    return kinds.get(arm, "transfer")
 
 
 def frame(rows, per_group, of_subject, generator):

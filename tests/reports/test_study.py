@@ -115,6 +115,10 @@ class TestTheAnswer:
         assert "95% interval" not in text
         assert "3 test groups only, so without an interval" in text
 
+    def test_says_too_few_steps_in_the_same_sentence(self, tmp_path):
+        curves = {"scratch": RISING, "photos": BETTER, "twice-as-long": {1.0: 0.8}}
+        assert "with too few steps: from scratch gains 0.0" in said(tmp_path, quiet(**curves))
+
     def test_says_one_seed_in_the_same_sentence(self, tmp_path):
         rows = study({"scratch": RISING, "photos": BETTER}, seeds=1, baselines=BASELINES)
         text = said(tmp_path, rows)

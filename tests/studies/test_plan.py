@@ -47,6 +47,18 @@ def test_arms_are_scratch_then_sources_then_others_then_baselines():
     assert all(0.5 not in arm.fractions for arm in arms(plan, (1.0,)))
 
 
+def test_by_itself_scratch_is_also_trained_for_twice_the_steps_with_all_labels():
+    (check,) = [
+        arm for arm in arms(parse_plan(plan_table(check_steps=True))) if arm.kind == "check"
+    ]
+    assert (check.name, check.fractions, check.steps) == ("twice-as-long", (1.0,), 6)
+    assert parse_plan({"target": {"dataset": "kelp"}}).longer_steps == 4000
+    with_epochs = parse_plan({"target": {"dataset": "kelp"}, "epochs": 5})
+    assert with_epochs.longer_steps is None
+    without_all = plan_table(check_steps=True, fractions=[0.5])
+    assert "check" not in {arm.kind for arm in arms(parse_plan(without_all))}
+
+
 def test_epochs_replace_steps_and_an_arm_changes_what_it_names():
     plan = parse_plan(plan_table(steps=None) | {"epochs": 7})
     changed = Settings.model_validate({"training": {"versions": False}})

@@ -51,6 +51,33 @@ def test_a_tenth_that_does_not():
     assert found.stands is False
 
 
+def longer_gain(share_of_all, **words):
+    rows = study(
+        {"scratch": RISING, "twice-as-long": {1.0: RISING[1.0] + share_of_all}},
+        of_seed=0.001, of_both=0.001, baselines=BASELINES, **words,
+    )  # fmt: skip
+    return analyse(rows, resamples=200)
+
+
+def test_twice_the_steps_that_gain_nothing_were_not_needed():
+    found = longer_gain(0.004)
+    assert found.longer.value == pytest.approx(0.004, abs=0.002)
+    assert found.limits == ()
+
+
+def test_twice_the_steps_that_gain_are_said_in_the_same_sentence():
+    found = longer_gain(0.03)
+    assert found.longer.value == pytest.approx(0.03, abs=0.003)
+    assert any(said.startswith("with too few steps") for said in found.limits)
+
+
+def test_the_check_of_the_steps_is_compared_with_nothing_else():
+    found = longer_gain(0.03)
+    assert [gap.arm for gap in found.gaps] == []
+    assert {one.arm for one in found.savings} == {"scratch"}
+    assert analyse(study({"scratch": RISING}), resamples=50).longer is None
+
+
 def test_saturation_does_not_pass_for_savings():
     (found,) = tenths(judged(scratch=FLAT, photos=FLAT))
     assert found.stands is True

@@ -89,6 +89,7 @@ def study_plan(journey: Journey) -> dict[str, Any]:
         "steps": plan.steps,
         "fractions": list(FRACTIONS),
         "seeds": [journey.seed],
+        "check_steps": False,  # twice the time, to know that a demonstration is short
         "baselines": ["threshold", "forest"] if HAVE_FOREST else ["threshold"],
         "target": {"dataset": "datasets/kelp", **crops},
         "sources": {name: {"datasets": f"datasets/{name}", **crops} for name in SOURCES},

@@ -78,7 +78,7 @@ def fit_forest(
             raise InputError(f"has {channels} channels, the training images {values.shape[1]}")
         pixels = image.pixels.reshape(channels, -1).T.astype(np.float32)  # (n, C)
         parts = [
-            forest.predict_proba(pixels[start : start + _AT_ONCE])[:, 1]
+            _of_values(forest, pixels[start : start + _AT_ONCE])
             for start in range(0, len(pixels), _AT_ONCE)
         ]
         said = np.interp(np.concatenate(parts), (0.0, threshold, 1.0), (0.0, 0.5, 1.0))
@@ -90,6 +90,13 @@ def fit_forest(
         f"subject{'s' * (len(subjects) != 1)}"
     )
     return Method("random forest", says, predict)
+
+
+def _of_values(forest: Any, pixels: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Classify pixels (n, C), each value once: an image repeats most of them."""
+    values, places = np.unique(pixels, axis=0, return_inverse=True)
+    probability: NDArray[np.float64] = forest.predict_proba(values)[:, 1]
+    return probability[places.ravel()]
 
 
 def require_forest() -> None:

@@ -44,7 +44,8 @@ class Cube:
 
     Attributes
     ----------
-    kinds : arm -> "scratch", "transfer", "pretrained" or "baseline", in the order of the frame
+    kinds : arm -> "scratch", "transfer", "pretrained", "check" or "baseline", in the order of
+        the frame
     cells : those with at least one whole run
     seeds, groups : in sorted order
     sums : (groups, cells, seeds, metrics, 2) float64; numerators and denominators of `METRICS`

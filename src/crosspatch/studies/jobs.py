@@ -9,9 +9,9 @@ from crosspatch.crops import Crops
 from crosspatch.files import fingerprint_bytes, to_json
 from crosspatch.models.storage import Model
 from crosspatch.studies.ground import Ground
-from crosspatch.studies.plan import IMAGENET, SCRATCH, StudyTable, given, run_settings
+from crosspatch.studies.plan import IMAGENET, LONGER, SCRATCH, StudyTable, given, run_settings
 
-SOURCE = "source"
+SOURCE, CHECK = "source", "check"
 VERSION = "crosspatch study 1"
 """Goes into every name: raise it when the same job gives another result."""
 _ENCODER = {"network": {"encoder": "imagenet"}}
@@ -26,6 +26,8 @@ class Arm:
     start: str = SCRATCH
     fractions: tuple[float, ...] = ()
     changes: Settings = field(default_factory=Settings)
+    steps: int | None = None
+    """Of the check of the study's own steps; None: those of the study."""
 
     @property
     def source(self) -> str:
@@ -124,6 +126,8 @@ def arms(plan: StudyTable, fractions: tuple[float, ...] | None = None) -> list[A
         changes = merge(given(arm.settings), _ENCODER) if kind == "pretrained" else None
         made = arm.settings if changes is None else Settings.model_validate(changes)
         listed.append(Arm(name, kind, arm.start, some, made))
+    if plan.longer_steps and 1.0 in allowed:
+        listed.append(Arm(LONGER, CHECK, fractions=(1.0,), steps=plan.longer_steps))
     return listed + [Arm(name, "baseline", fractions=allowed) for name in plan.baselines]
 
 
@@ -172,7 +176,9 @@ def _of_target(
                         continue
                     settings: dict[str, Any] = {}
                     if arm.kind != "baseline":
-                        made = run_settings(plan, arm.changes, seed=seed, fraction=fraction)
+                        made = run_settings(
+                            plan, arm.changes, seed=seed, fraction=fraction, steps=arm.steps
+                        )
                         settings = table(made, on["precision"])
                     yield Job(
                         arm=arm.name, kind=arm.kind, source=arm.source, target=ground.name,

@@ -235,7 +235,7 @@ def _planned(
     name = f"{arm.name}-{fraction * 100:g}-s{seed}-f{number}"
     if arm.kind == "baseline":
         return Planned(name, "", labels, 0, None, data, fold.test)
-    settings = run_settings(plan, arm.changes, seed=seed, fraction=fraction)
+    settings = run_settings(plan, arm.changes, seed=seed, fraction=fraction, steps=arm.steps)
     share = labels / max(1, data.subjects)
     steps = run_length(settings.training, _epoch(data, settings, share))
     needs = ""

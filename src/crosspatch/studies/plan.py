@@ -12,7 +12,7 @@ from crosspatch.crops.recipes import Recipe, recipe
 from crosspatch.errors import SettingsError
 from crosspatch.files import PathLike, read_plain_toml
 
-SCRATCH, IMAGENET = "scratch", "imagenet"
+SCRATCH, IMAGENET, LONGER = "scratch", "imagenet", "twice-as-long"
 Baseline = Literal["threshold", "forest"]
 BASELINES: tuple[Baseline, ...] = ("threshold", "forest")
 DEFAULT_FRACTIONS = (0.1, 0.25, 0.5, 0.75, 1.0)
@@ -129,6 +129,11 @@ class StudyTable(Table):
     epochs: int | None = Field(
         None, ge=1, description="Instead of steps: fewer labels then also mean fewer updates."
     )
+    check_steps: bool = Field(
+        True,
+        description="Also train from scratch with all labels for twice the steps, to see whether "
+        "the steps were enough.",
+    )
     baselines: tuple[Baseline, ...] = Field(
         BASELINES, description="Pixel baselines to stand beside the models."
     )
@@ -161,7 +166,7 @@ class StudyTable(Table):
         if not self.folds and self.target.subjects == "train":
             raise ValueError("target.subjects = train needs folds: it leaves the test split shut")
         for name in (*self.sources, *self.arms):
-            if not _NAME.fullmatch(name) or name in (SCRATCH, IMAGENET, *BASELINES):
+            if not _NAME.fullmatch(name) or name in (SCRATCH, IMAGENET, LONGER, *BASELINES):
                 raise ValueError(
                     f"{name!r} is no name for a source or arm: letters, digits, - and _, and none "
                     "that the study uses itself"
@@ -176,6 +181,13 @@ class StudyTable(Table):
         for where, one in self._settings_by_place().items():
             _refuse_what_the_study_sets(where, one)
         return self
+
+    @property
+    def longer_steps(self) -> int | None:
+        """Steps of the check of their number; None where there is none, as with epochs."""
+        if not self.check_steps or self.epochs:
+            return None
+        return 2 * (self.steps or DEFAULT_STEPS)
 
     def _settings_by_place(self) -> dict[str, Settings]:
         tables = {"settings": self.settings}

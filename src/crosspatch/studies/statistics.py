@@ -9,12 +9,14 @@ from crosspatch.studies.crossed import Estimate, Resampled, resample
 from crosspatch.studies.cube import METRICS, SCRATCH, Cell, Cube, cube
 from crosspatch.studies.savings import Saving, saving
 from crosspatch.studies.verdicts import (
+    ENOUGH,
     TOLERANCE,
     Gap,
     Qualification,
     Settled,
     Tenth,
     gaps,
+    longer,
     qualification,
     settled,
     tenths,
@@ -36,6 +38,7 @@ class Findings:
     tenths : the claim "10% does the work of 100%", an arm each
     qualification : whether a claim about labels means anything here
     settled : whether training had settled, by cell and kind of weights
+    longer : gain of scratch with all labels from twice the steps; None where it was not measured
     """
 
     target: str
@@ -47,6 +50,7 @@ class Findings:
     tenths: tuple[Tenth, ...]
     qualification: Qualification
     settled: tuple[Settled, ...]
+    longer: Estimate | None = None
 
     @property
     def has_intervals(self) -> bool:
@@ -60,6 +64,10 @@ class Findings:
         groups, seeds = len(self.cube.groups), len(self.cube.seeds)
         if groups < FEWEST_GROUPS:
             said.append(f"{_count(groups, 'test group')} only, so without an interval")
+        if self.longer is not None and self.longer.value >= ENOUGH:
+            said.append(
+                f"with too few steps: from scratch gains {self.longer.value:.3f} from twice as many"
+            )
         if seeds == 1:
             said.append("one seed only, so that the interval knows nothing of other trainings")
         return tuple(said)
@@ -103,8 +111,14 @@ def analyse(
         savings=tuple(one for one in savings if one is not None),
         tenths=tuple(tenths(drawn)),
         qualification=qualification(drawn),
-        settled=tuple(settled(learning)) if learning is not None else (),
+        settled=() if learning is None else tuple(settled(_of(learning, arms))),
+        longer=longer(drawn),
     )
+
+
+def _of(learning: pl.DataFrame, arms: list[str]) -> pl.DataFrame:
+    """Leave the check of the steps out, which is no arm."""
+    return learning.filter(pl.col("arm").cast(pl.String).is_in(arms))
 
 
 def _scores(drawn: Resampled) -> dict[Cell, dict[str, Estimate]]:

@@ -13,12 +13,12 @@ RESULTS, LEARNING, FAILED, TIMES, TEST_LOG = (
     "results.csv", "learning.csv", "failed.csv", "times.csv", "test_log.csv",
 )  # fmt: skip
 
-KINDS = ("scratch", "transfer", "pretrained", "baseline")
+KINDS = ("scratch", "transfer", "pretrained", "check", "baseline")
 
 _RUN = {
-    "arm": "what is compared: `scratch`, a source, `imagenet`, an arm of the plan's own, or a "
-    "pixel baseline: `threshold`, `forest`",
-    "kind": "`scratch`, `transfer`, `pretrained` or `baseline`",
+    "arm": "what is compared: `scratch`, a source, `imagenet`, an arm of the plan's own, "
+    "`twice-as-long` (scratch with twice the steps), or a pixel baseline: `threshold`, `forest`",
+    "kind": "`scratch`, `transfer`, `pretrained`, `check` or `baseline`",
     "source": "the source of a transfer; else empty",
     "target": "name of the target",
     "fraction": "share of the training subjects that was asked for, (0, 1]",

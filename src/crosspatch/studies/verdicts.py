@@ -15,6 +15,8 @@ MARGIN = 0.05
 TOLERANCE = 0.03
 """IoU that a tenth of the labels may lose and still "do the work of all"; also the widest range
 over the last checks of a run that counts as settled."""
+ENOUGH = 0.01
+"""IoU that scratch with all labels may gain from twice the steps where the steps were enough."""
 TENTH = 0.1
 LAST_CHECKS = 10
 _TAIL = 0.025  # of a two-sided 95% interval
@@ -156,6 +158,15 @@ def gaps(drawn: Resampled, metric: str = "iou") -> list[Gap]:
     ]
     adjusted = holm([one.p for one in found])
     return [Gap(*pair, one, p) for pair, one, p in zip(pairs, found, adjusted, strict=True)]
+
+
+def longer(drawn: Resampled) -> Estimate | None:
+    """Measure what scratch with all labels gains from twice the steps; None where not measured."""
+    checks = [cell for cell in drawn.cube.cells if drawn.cube.kinds[cell.arm] == "check"]
+    if not checks:
+        return None
+    gain = drawn.estimate("iou", {checks[0]: 1, Cell(SCRATCH, 1.0): -1})
+    return None if np.isnan(gain.value) else gain
 
 
 def settled(learning: pl.DataFrame) -> list[Settled]:

@@ -149,7 +149,7 @@ def _resolved(
     return {
         "device": device,
         "precision": precision,
-        **{key: table[key] for key in ("seeds", "folds", "baselines")},
+        **{key: table[key] for key in ("seeds", "folds", "check_steps", "baselines")},
         "fractions": list(ground.fractions),
         **{key: table[key] for key in ("steps", "epochs") if key in table},
         "said": list(ground.said),

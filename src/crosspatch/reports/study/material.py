@@ -18,7 +18,8 @@ from crosspatch.studies.statistics import Findings, analyse
 
 WEIGHTS = ("averaged", "plain")
 _CALLED = {"scratch": "from scratch", "threshold": "best threshold", "forest": "random forest",
-           "imagenet": "ImageNet encoder"}  # fmt: skip
+           "imagenet": "ImageNet encoder",
+           "twice-as-long": "from scratch, twice the steps"}  # fmt: skip
 
 
 @dataclass(frozen=True)

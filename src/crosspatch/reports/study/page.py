@@ -15,13 +15,13 @@ from crosspatch.reports.study.account import (
 from crosspatch.reports.study.material import Material
 from crosspatch.reports.study.numbers import (
     Figures,
-    answer_section,
     difference_section,
     score_section,
-    training_section,
     worth_section,
 )
 from crosspatch.reports.study.pictures import overview_section, picture_section
+from crosspatch.reports.study.savings import answer_section
+from crosspatch.reports.study.training import training_section
 from crosspatch.reports.study.words import answer
 
 
@@ -95,6 +95,8 @@ def _notice(material: Material) -> str:
         )
     if found.qualification.passed is None:
         parts.append("Whether labels matter on this target is not known yet.")
+    if found.longer is None:
+        parts.append("Whether training was long enough was not measured.")
     parts.append(
         f"These numbers are of one target, {found.cube.with_foreground} test subjects with "
         f"foreground in {len(found.cube.groups)} independent groups, and {len(found.cube.seeds)} "
