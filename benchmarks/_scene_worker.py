@@ -120,7 +120,7 @@ def _write(path: Path, side: int) -> None:
     import rasterio
 
     strip = _scene(min(side, 512))
-    with rasterio.open(
+    with rasterio.Env(GDAL_CACHEMAX=2**25), rasterio.open(
         path, "w", driver="GTiff", count=CHANNELS, height=side, width=side, dtype="uint8",
         crs="EPSG:32610", transform=rasterio.Affine(30, 0, 5e5, 0, -30, 4e6), tiled=True,
         blockxsize=512, blockysize=512, compress="deflate", interleave="pixel",

@@ -51,17 +51,8 @@ def main() -> None:
         "monai": lambda: peer_python("monai", ["torch==2.13.0", "numpy", "monai==1.6.1"]),
         "ours": lambda: Path(sys.executable),
     }
-    script = Path(__file__).with_name("_scene_worker.py")
-    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     pythons = {name: peers[name]() for name in {case.split("-")[0] for case in wishes.cases}}
-    workers = {
-        case: Worker(
-            [pythons[case.split("-")[0]], script, case, str(wishes.width), wishes.device,
-             str(wishes.threads), str(wishes.halo)],
-            environment,
-        )
-        for case in wishes.cases
-    }  # fmt: skip
+    workers = {case: start(case, pythons, wishes) for case in wishes.cases}
     small = str(min(wishes.side, 1024))
     for worker in workers.values():
         worker.ask(small)  # warm
@@ -70,20 +61,33 @@ def main() -> None:
         for case, worker in workers.items():
             seconds[case].append(worker.ask(str(wishes.side)))
     memory = {case: worker.ask("memory") for case, worker in workers.items()}
-    large = _large(wishes, workers)
     for worker in workers.values():
         worker.close()
+    large = _large(wishes, pythons)
     timings = {case: Timing(tuple(values)) for case, values in seconds.items()}
     report(wishes, timings, memory, large)
 
 
-def _large(wishes: argparse.Namespace, workers: dict[str, Worker]) -> dict[str, float]:
-    """Peak of ours on the large scene; the same process, so it can only be the same or more."""
+def start(case: str, pythons: dict[str, Path], wishes: argparse.Namespace) -> Worker:
+    """Start the program of a case."""
+    script = Path(__file__).with_name("_scene_worker.py")
+    words = (wishes.width, wishes.device, wishes.threads, wishes.halo)
+    return Worker(
+        [pythons[case.split("-")[0]], script, case, *map(str, words)],
+        {**os.environ, "PYTHONPATH": str(SOURCE)},
+    )
+
+
+def _large(wishes: argparse.Namespace, pythons: dict[str, Path]) -> dict[str, float]:
+    """Peak of ours on the large scene, each in a process that has seen nothing larger."""
     peaks = {}
-    for case, worker in workers.items():
+    for case in wishes.cases:
         if case.startswith("ours"):
+            worker = start(case, pythons, wishes)
+            worker.ask(str(min(wishes.side, 1024)))
             worker.ask(f"{wishes.large} {wishes.windows}")
             peaks[case] = worker.ask("memory")
+            worker.close()
     return peaks
 
 
@@ -121,7 +125,7 @@ def report(
         [
             f"{wishes.side} x {wishes.side} x 4 uint8, {wishes.repeats} interleaved repeats; "
             "ratios repeat by repeat, with their range.",
-            f"The large scene is stopped after {wishes.windows} windows, in the same process.",
+            f"The large scene is stopped after {wishes.windows} windows, in a process of its own.",
             "The peers have the scene in memory and keep their answer there; ours reads a GeoTIFF "
             "and writes a folder.",
         ],

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import tifffile
 
 from crosspatch import images
 from crosspatch.errors import InputError
-from crosspatch.images import Georeference
+from crosspatch.images import Georeference, geotiff
 from crosspatch.images.geotiff import GeoTiffWriter
 from crosspatch.images.ngff import ZarrWriter, halved
 from crosspatch.images.raster import PixelSize, RasterFacts, open_raster
@@ -261,3 +262,37 @@ def test_a_geotiff_is_written_in_tiles_with_overviews_and_a_style(tmp_path):
     style = (tmp_path / "a.qml").read_text()
     assert 'type="paletted"' in style
     assert 'value="1" label="foreground"' in style
+
+
+def write_strips(path, height, width, rows):
+    pixels = np.random.default_rng(0).integers(0, 255, (1, height, width), dtype=np.uint8)
+    place = rasterio.Affine(1, 0, 5, 0, -1, 5)
+    with rasterio.open(
+        path, "w", driver="GTiff", height=height, width=width, count=1, dtype="uint8",
+        blockysize=rows, compress="deflate", zlevel=1, transform=place,
+    ) as file:  # fmt: skip
+        file.write(pixels)
+
+
+def test_gdal_keeps_what_windows_along_a_row_share_and_no_more(tmp_path, monkeypatch):
+    usual = rasterio.env.get_gdal_config("GDAL_CACHEMAX")
+    write_strips(tmp_path / "a.tif", 3000, 4000, 8)
+    with open_raster(tmp_path / "a.tif") as raster:
+        assert rasterio.env.get_gdal_config("GDAL_CACHEMAX") == geotiff._CACHE
+        assert raster.facts.said == ()
+    assert rasterio.env.get_gdal_config("GDAL_CACHEMAX") == usual
+    monkeypatch.setattr(geotiff, "_CACHE", 2**20)
+    with open_raster(tmp_path / "a.tif"):  # 1032 rows as wide as the scene
+        assert rasterio.env.get_gdal_config("GDAL_CACHEMAX") == 1032 * 4000 * 5 // 4
+    monkeypatch.setattr(geotiff, "_LARGEST_CACHE", 2**21)
+    with open_raster(tmp_path / "a.tif") as raster:
+        assert rasterio.env.get_gdal_config("GDAL_CACHEMAX") == 2**21
+        assert "stored in pieces of 4000 x 8 pixels" in raster.facts.said[0]
+
+
+def test_a_file_may_be_let_go_in_another_thread(tmp_path):
+    write_strips(tmp_path / "a.tif", 30, 40, 8)
+    opened = open_raster(tmp_path / "a.tif")
+    opened.__enter__()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(opened.__exit__, None, None, None).result()

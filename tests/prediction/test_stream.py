@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from crosspatch.errors import InputError, SettingsError
-from crosspatch.prediction.stream import Reader, draw, locally, plan
+from crosspatch.prediction.reader import Reader
+from crosspatch.prediction.stream import draw, locally, plan
 from crosspatch.prediction.windows import grid
 
 

@@ -16,6 +16,7 @@ from crosspatch.models.facts import ModelFacts
 from crosspatch.models.generator import Generator
 from crosspatch.models.storage import Model, save_model
 from crosspatch.prediction.engines import check_graph, load_engine
+from crosspatch.prediction.scene import window_predictor
 from crosspatch.workflows.export import export
 from sources import BANDS, make_source
 
@@ -48,6 +49,17 @@ def trained(tmp_path_factory):
     path = tmp_path_factory.mktemp("models") / "model"
     save_model(path, facts, network.eval(), None)
     return Model.open(path), picture, bright.numpy()
+
+
+def test_weights_held_in_bf16_change_no_bit_of_what_autocast_says(trained):
+    model, picture, _ = trained
+    held = load_engine(model, precision="bf16", device="cpu")
+    cast = window_predictor(model, model.load_generator(), "bf16")
+    assert np.array_equal(held.predict(picture[np.newaxis]), cast(picture[np.newaxis]))
+    assert not np.array_equal(
+        held.predict(picture[np.newaxis]),
+        load_engine(model, precision="fp32").predict(picture[None]),
+    )
 
 
 def test_masks_of_real_pictures_are_equal(trained):

@@ -23,6 +23,7 @@ PLACES = {
     "degrees": (DEGREES, (0.0003, 0.0, -120.5, 0.0, -0.0002, 36.2)),
     "degrees, turned": (DEGREES, (0.0003, 0.0001, -120.5, 0.0001, -0.0003, 60.2)),
     "a transform without CRS": (None, (2.0, 0.0, 10.0, 0.0, -3.0, 20.0)),
+    "nowhere": (None, (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)),
 }
 
 
@@ -55,6 +56,7 @@ def write(path, pixels, crs, transform, **more):
         file.write(pixels)
 
 
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 @pytest.mark.parametrize("place", PLACES)
 def test_maps_and_outlines_lie_where_the_scene_lies(model, tmp_path, place):
     crs, transform = PLACES[place]
@@ -81,6 +83,18 @@ def test_maps_and_outlines_lie_where_the_scene_lies(model, tmp_path, place):
         said = np.array([value for (value,) in mask.sample(some)])
         assert np.array_equal(said, truth(seen.T[:, :, np.newaxis]).ravel())
     check_outlines(made.path / "polygons/scene.geojson", drawn, crs, transform)
+
+
+def test_what_the_files_own_mask_rules_out_stays_no_data(model, tmp_path):
+    pixels = scene()
+    known = np.indices((HEIGHT, WIDTH)).sum(axis=0) % 50 > 20
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+        write(tmp_path / "scene.tif", pixels, *PLACES["turned"], nodata=None)
+        with rasterio.open(tmp_path / "scene.tif", "r+") as file:
+            file.write_mask(known)
+    made = predict(model, tmp_path / "scene.tif", out=tmp_path / "maps", window=64, halo=8)
+    with rasterio.open(made.path / "masks/scene.tif") as mask:
+        assert np.array_equal(mask.read(1), np.where(known, pixels[0] >= 100, 255))
 
 
 def check_outlines(path, drawn, crs, transform):

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,15 @@ import tifffile
 from numpy.typing import NDArray
 
 from crosspatch.errors import CrosspatchError, InputError, MissingExtraError
-from crosspatch.files import write_text
 from crosspatch.images.geo import IDENTITY, georeference_of
 from crosspatch.images.image import Georeference, NDPixels
+from crosspatch.images.qgis import write_style
 from crosspatch.images.raster import RasterFacts, Span
 from crosspatch.images.tiff import scan_tiff
 
 _CACHE = 64 * 2**20  # bytes that GDAL keeps of decoded tiles
+_LARGEST_CACHE = 2**30  # where tiles are large, or strips as wide as the scene
+_WINDOW = 1024  # pixels a side that the cache is made for
 _SMALLEST_OVERVIEW = 256
 
 
@@ -64,18 +66,47 @@ def open_geotiff(path: Path) -> Iterator[GeoTiff | None]:
     if scan.palette or scan.pages > 1:
         yield None
         return
-    with (
-        _explained(path),
-        rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_CACHEMAX=_CACHE),
-    ):
+    with _explained(path), rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"):
         source = rasterio.open(path.absolute(), driver="GTiff")
-    with source:
-        yield GeoTiff(source, _facts(source, scan.channel_names))
+    needed = _needed_cache(source)
+    with closing(source), _cache(needed):
+        yield GeoTiff(source, _facts(source, scan.channel_names, needed))
 
 
-def _facts(source: Any, names: tuple[str, ...] | None) -> RasterFacts:
+def _needed_cache(source: Any) -> int:
+    """Bytes of the tiles or strips that windows along a row share: decoded once, not once each."""
+    sides = zip(source.block_shapes[0], source.shape, strict=True)
+    down, across = (min((-(-_WINDOW // one) + 1) * one, whole) for one, whole in sides)
+    return int(down * across * source.count * np.dtype(source.dtypes[0]).itemsize)
+
+
+@contextmanager
+def _cache(needed: int) -> Iterator[None]:
+    """Bound what GDAL keeps of decoded tiles while a file is open, in all threads.
+
+    GDAL's own bound, a twentieth of the machine's memory, lets memory grow with the scene.
+    """
+    import rasterio
+
+    bound = rasterio.Env(GDAL_CACHEMAX=min(max(needed * 5 // 4, _CACHE), _LARGEST_CACHE))
+    bound.__enter__()
+    try:
+        yield
+    finally:
+        # A cluster's worker may let go of a file in another thread than it was opened in.
+        with suppress(rasterio.errors.EnvError):
+            bound.__exit__()
+
+
+def _facts(source: Any, names: tuple[str, ...] | None, needed: int) -> RasterFacts:
     located = georeference_of(source)
     said = _said_of_units(source)
+    if needed > _LARGEST_CACHE:
+        said.append(
+            f"is stored in pieces of {source.block_shapes[0][1]} x {source.block_shapes[0][0]} "
+            "pixels, which are decoded again for each window; gdal_translate -co TILED=YES makes "
+            "it quicker"
+        )
     if source.gcps[0] and tuple(source.transform)[:6] == IDENTITY:
         said.append(
             "lies where ground control points say, which a map cannot follow: it lies nowhere; "
@@ -180,7 +211,7 @@ class GeoTiffWriter:
         import rasterio
 
         self.close()
-        _write_style(self._path.with_suffix(".qml"), mask=self._mask)
+        write_style(self._path.with_suffix(".qml"), mask=self._mask)
         factors, factor = [], 2
         while max(self._shape) / factor >= _SMALLEST_OVERVIEW:
             factors.append(factor)
@@ -205,8 +236,8 @@ class GeoTiffWriter:
             with (
                 warnings.catch_warnings(),
                 rasterio.Env(
-                    GDAL_CACHEMAX=_CACHE, COMPRESS_OVERVIEW="DEFLATE",
-                    GDAL_TIFF_INTERNAL_MASK=True, BIGTIFF_OVERVIEW="IF_SAFER",
+                    COMPRESS_OVERVIEW="DEFLATE", GDAL_TIFF_INTERNAL_MASK=True,
+                    BIGTIFF_OVERVIEW="IF_SAFER",
                 ),
             ):  # fmt: skip
                 warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
@@ -236,42 +267,3 @@ def _check_whole(path: Path, *, levels: int) -> None:
         with rasterio.open(path, **wanted) as file:
             for _, window in file.block_windows(1):
                 file.read(1, window=window)
-
-
-def _write_style(path: Path, *, mask: bool) -> None:
-    """Say how QGIS draws a mask, its foreground orange; or a map of [0, 1], from clear to dark."""
-    write_text(path, _MASK_STYLE if mask else _RAMP_STYLE)
-
-
-_STYLE = """<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>
-<qgis styleCategories="Symbology" version="3.22.0">
-  <pipe>
-    <rasterrenderer {renderer}>
-{inner}
-    </rasterrenderer>
-    <brightnesscontrast brightness="0" contrast="0" gamma="1"/>
-    <huesaturation saturation="0" grayscaleMode="0" colorizeOn="0"/>
-    <rasterresampler maxOversampling="2"/>
-  </pipe>
-  <blendMode>0</blendMode>
-</qgis>
-"""
-_MASK_STYLE = _STYLE.format(
-    renderer='type="paletted" band="1" opacity="1" alphaBand="-1"',
-    inner="""      <colorPalette>
-        <paletteEntry value="0" label="background" color="#000000" alpha="0"/>
-        <paletteEntry value="1" label="foreground" color="#e69f00" alpha="200"/>
-      </colorPalette>""",
-)
-_RAMP_STYLE = _STYLE.format(
-    renderer='type="singlebandpseudocolor" band="1" opacity="1" alphaBand="-1" '
-    'classificationMin="0" classificationMax="1"',
-    inner="""      <rastershader>
-        <colorrampshader colorRampType="INTERPOLATED" classificationMode="1" clip="0"
-                         minimumValue="0" maximumValue="1">
-          <item value="0" label="0" color="#ffffff" alpha="0"/>
-          <item value="0.5" label="0.5" color="#e69f00" alpha="160"/>
-          <item value="1" label="1" color="#7f3b08" alpha="255"/>
-        </colorrampshader>
-      </rastershader>""",
-)

@@ -67,13 +67,12 @@ class TiffScan:
     """What a TIFF's tags say, found plausible, before any pixel is decoded.
 
     header : of one plane; pages : that are its channels; palette : whether it holds indices;
-    strips : whether it is stored in rows, not tiles; channel_names : as in `Image`
+    channel_names : as in `Image`
     """
 
     header: Header
     pages: int
     palette: bool
-    strips: bool
     channel_names: tuple[str, ...] | None
 
 
@@ -86,7 +85,6 @@ def scan_tiff(path: Path) -> TiffScan:
             header,
             len(pages),
             pages[0].photometric == _PALETTE,
-            not pages[0].is_tiled,
             _channel_names(pages[0], header.channels),
         )
 

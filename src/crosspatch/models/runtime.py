@@ -70,6 +70,16 @@ def autocast(device: torch.device, precision: str) -> contextlib.AbstractContext
     return contextlib.nullcontext()
 
 
+def hold_convolutions_in_bf16(network: torch.nn.Module) -> None:
+    """Round the weights of convolutions once, as `autocast` else does for every call.
+
+    What the network says under ``autocast`` stays the same, bit for bit; it cannot be trained on.
+    """
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d):
+            module.to(torch.bfloat16)
+
+
 def keep_freed_memory() -> None:
     """Tell glibc to keep the large blocks that every step frees and asks for again.
 

@@ -19,7 +19,8 @@ from crosspatch.errors import CrosspatchError, MissingExtraError
 from crosspatch.images.raster import Raster, open_raster
 from crosspatch.models.facts import ModelFacts
 from crosspatch.prediction.engines import EngineWish, LoadedEngine
-from crosspatch.prediction.stream import Answers, Group, Pixels, Reader, Window
+from crosspatch.prediction.reader import Pixels, Reader, Window
+from crosspatch.prediction.stream import Answers, Group
 from crosspatch.prediction.windows import Grid, Map
 
 _TIMEOUT = 20  # seconds to find the scheduler
@@ -28,7 +29,7 @@ _LOCK = Lock()  # files and engines of a worker serve one task at a time
 
 
 class Bands:
-    """Channels of a raster as a `crosspatch.prediction.stream.Source`.
+    """Channels of a raster as a `crosspatch.prediction.reader.Source`.
 
     raster : what is read; channels : from 0, the model's first
     """

@@ -1,4 +1,4 @@
-"""Engines: what runs a model on windows. Each is `crosspatch.prediction.stream.Engine`.
+"""Engines: what runs a model on windows. Each is `crosspatch.prediction.reader.Engine`.
 
 ``torch`` runs on every device and in bfloat16; ``onnx`` runs the exported graph by ONNX Runtime,
 on the CPU, in float32.
@@ -14,10 +14,15 @@ from numpy.typing import NDArray
 
 from crosspatch.errors import CrosspatchError, MissingExtraError, SettingsError
 from crosspatch.models.onnx_graph import INPUT, onnx_bytes
-from crosspatch.models.runtime import Precision, choose_device, choose_precision
+from crosspatch.models.runtime import (
+    Precision,
+    choose_device,
+    choose_precision,
+    hold_convolutions_in_bf16,
+)
 from crosspatch.models.storage import Model, Network
+from crosspatch.prediction.reader import Engine
 from crosspatch.prediction.scene import window_predictor
-from crosspatch.prediction.stream import Engine
 from crosspatch.prediction.uncertainty import with_uncertainty
 
 EngineName = Literal["torch", "onnx"]
@@ -101,6 +106,8 @@ def load_engine(
     where = choose_device(device)
     arithmetic = choose_precision(precision, where)
     network = model.load_generator(where)
+    if arithmetic == "bf16":
+        hold_convolutions_in_bf16(network)
     predict = window_predictor(model, network, arithmetic)
     return LoadedEngine(predict, "torch", where.type, arithmetic, network.multiple)
 

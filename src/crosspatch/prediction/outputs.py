@@ -209,6 +209,7 @@ class Overlay:
         small = (-(-shape[0] // self._factor), -(-shape[1] // self._factor))
         self._mask = np.empty(small, dtype=np.uint8)
         self._sums: NDArray[Any] | None = None
+        self._dtype = np.dtype(np.float32)
 
     def take(self, block: Block) -> None:
         """Add a block's pixels and mask."""
@@ -216,6 +217,7 @@ class Overlay:
             return
         pixels = block.pixels[list(self._shown.positions)]
         if self._sums is None:
+            self._dtype = pixels.dtype
             dtype = pixels.dtype if self._factor == 1 else np.float32
             self._sums = np.zeros((len(pixels), *self._mask.shape), dtype)
         rows, row_starts = self._cells(block.row, pixels.shape[1])
@@ -255,6 +257,8 @@ class Overlay:
         assert self._sums is not None
         if self._factor > 1:
             self._sums /= np.outer(*(self._counts(side) for side in self._shape))
+            if self._dtype.kind in "ui":  # back to few values, which are quicker to stretch
+                self._sums = np.rint(self._sums, out=self._sums).astype(self._dtype)
         drawn = pictures.overlay(
             pictures.stretched(self._sums, together=self._shown.together), self._mask
         )

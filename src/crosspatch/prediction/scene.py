@@ -12,16 +12,8 @@ from crosspatch.errors import InputError, SettingsError
 from crosspatch.models.facts import ModelFacts
 from crosspatch.models.runtime import autocast
 from crosspatch.models.storage import Model, to_tensor
-from crosspatch.prediction.stream import (
-    IGNORED,
-    Block,
-    Engine,
-    Pixels,
-    Reader,
-    draw,
-    locally,
-    to_mask,
-)
+from crosspatch.prediction.reader import Engine, Pixels, Reader
+from crosspatch.prediction.stream import IGNORED, Block, draw, locally, to_mask
 from crosspatch.prediction.windows import TILE, Axis, Grid, axis, grid
 from crosspatch.progress import Progress, silent
 

@@ -16,8 +16,8 @@ from scipy import ndimage
 from torch import nn
 
 from crosspatch.models.storage import Model
+from crosspatch.prediction.reader import Engine
 from crosspatch.prediction.scene import predict_probability
-from crosspatch.prediction.stream import Engine
 
 Map = NDArray[np.float32]
 

@@ -35,6 +35,7 @@ from crosspatch.prediction.outputs import (
     shown_channels,
 )
 from crosspatch.prediction.polygons import Polygons, PolygonSettings
+from crosspatch.prediction.reader import Reader, Window
 from crosspatch.prediction.scene import (
     HALO,
     batch_of,
@@ -43,7 +44,7 @@ from crosspatch.prediction.scene import (
     lay_out,
 )
 from crosspatch.prediction.spool import Spool
-from crosspatch.prediction.stream import Answers, Output, Reader, Window, draw, locally
+from crosspatch.prediction.stream import Answers, Output, draw, locally
 from crosspatch.prediction.windows import Grid
 from crosspatch.progress import Progress, silent
 from crosspatch.training.run import open_model
