@@ -31,6 +31,7 @@ CASES = {
     "aggregation": "panoptes_aggregation 5.3.1",
 }
 _KNOWN = Path("/proc/self/stat").exists()  # what processes spend, and their memory
+SLOW_REPEATS = 3
 BESIDE = ("naive", "arrays", "ours")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(HERE.parent / "src")}
 
@@ -56,7 +57,10 @@ def main() -> None:
             peer = wishes.peer_python or peer_python(
                 "panoptes_aggregation", ["panoptes_aggregation==5.3.1", "numpy<2.3", "pandas<3"]
             )
-            rows += race(Path(work), 350, wishes.slice, ["aggregation", "arrays", "ours"], 1, peer)
+            slow = min(wishes.repeats, SLOW_REPEATS)
+            rows += race(
+                Path(work), 350, wishes.slice, ["aggregation", "arrays", "ours"], slow, peer
+            )
         notes = [remember(Path(work), rows) for rows in wishes.memory_rows]
     write_results(
         "consensus",
@@ -67,7 +71,8 @@ def main() -> None:
         rows,
         describe_machine("crosspatch", "numpy", "msgspec", "pillow"),
         [
-            f"{wishes.repeats} interleaved repeats (panoptes_aggregation: 1) after a warm-up on "
+            f"{wishes.repeats} interleaved repeats (beside panoptes_aggregation: "
+            f"{min(wishes.repeats, SLOW_REPEATS)}) after a warm-up on "
             "300 rows; medians, slowest and fastest; ratios repeat by repeat, with their range.",
             "'everything' writes masks, votes, tables and the contact sheet; 'without pictures' "
             "ends with votes and masks as arrays. The naive script counts repeats twice and "
