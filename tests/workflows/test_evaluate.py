@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from crosspatch.dataset import Dataset
-from crosspatch.errors import CrosspatchError, InputError, LeakError
+from crosspatch.errors import CrosspatchError, InputError, LeakError, SettingsError
 from crosspatch.workflows.evaluate import evaluate
 from folders import half, make, save, write_splits, write_toml
 from pixelwise import save_pixelwise_model
@@ -70,6 +70,13 @@ def test_an_existing_table_is_kept_unless_told_otherwise(model, tmp_path):
     assert out.read_text() == "mine"
     evaluate(model, data, out=out, overwrite=True)
     assert out.read_text().startswith("method,subject")
+
+
+def test_windows_are_as_large_as_was_asked_for(model, tmp_path):
+    data = kelp(tmp_path / "kelp")
+    assert evaluate(model, data, window=16).summary["iou"].value == 1.0
+    with pytest.raises(SettingsError, match="at least one pixel a side, not 0"):
+        evaluate(model, data, window=0)
 
 
 def test_channels_are_found_by_name(model, tmp_path):

@@ -20,6 +20,7 @@ def evaluate(
     seed: int = 0,
     device: str | None = None,
     precision: Literal["auto", "fp32", "bf16"] = "auto",
+    window: int | None = None,
     overwrite: bool = False,
     output: Output = _DEFAULT,
 ) -> None:
@@ -45,6 +46,8 @@ def evaluate(
         cpu, cuda or mps; by default the best there is.
     precision
         auto, fp32 or bf16.
+    window
+        Side of the windows in pixels; by default 512, or the model's crops if they are larger.
     overwrite
         Replace the file at --out if it exists.
     """
@@ -61,6 +64,7 @@ def evaluate(
             seed=seed,
             device=device,
             precision=precision,
+            window=window,
             overwrite=overwrite,
             progress=progress,
         )

@@ -44,7 +44,12 @@ class Method:
 
 
 def model_method(
-    model: Model, dataset: Dataset, *, device: torch.device, precision: str = "fp32"
+    model: Model,
+    dataset: Dataset,
+    *,
+    device: torch.device,
+    precision: str = "fp32",
+    window: int | None = None,
 ) -> Method:
     """Make a method of a model: windows over whole subjects, at their own resolution."""
     network = model.load_generator(device)
@@ -58,7 +63,9 @@ def model_method(
         if assumed := check_units(facts.dtype, pixels):
             said[f"an image {assumed}"] = None
         nodata = image.georeference.nodata if image.georeference else None
-        return predict_probability(model, network, pixels, nodata=nodata, precision=precision)
+        return predict_probability(
+            model, network, pixels, nodata=nodata, window=window, precision=precision
+        )
 
     labels = f"{len(facts.contents)} labelled subjects"
     return Method("model", f"{model.path} ({labels})", predict, facts.threshold, said)

@@ -41,6 +41,7 @@ def evaluate(
     seed: int = 0,
     device: str | None = None,
     precision: Precision = "auto",
+    window: int | None = None,
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> Scores:
@@ -58,6 +59,7 @@ def evaluate(
     seed : of the bootstrap, the forest, and the split where the data set has no splits.csv
     device : cpu, cuda or mps; by itself the best there is
     precision : fp32, bf16, or auto: bf16 where the device has it
+    window : side of the windows in pixels; by itself 512, or the model's crops if they are larger
     overwrite : replace a file that stands at ``out``
     progress : told how far the work is
 
@@ -88,7 +90,13 @@ def evaluate(
     where = choose_device(device)
     keep_freed_memory()
     methods = [
-        model_method(model, dataset, device=where, precision=choose_precision(precision, where))
+        model_method(
+            model,
+            dataset,
+            device=where,
+            precision=choose_precision(precision, where),
+            window=window,
+        )
     ]
     if baselines:
         fitted = trained or (dataset.in_split("train") if split != "train" else ())
