@@ -1,5 +1,6 @@
 """Runs on a pool: each after what it needs, a crash charged to the run that crashed."""
 
+import signal
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ import pytest
 
 from crosspatch.errors import CrosspatchError, MissingExtraError
 from crosspatch.studies.run import Outcome, State, at_once, dask_pool, in_turn
+from crosspatch.training.stopping import StopAsked
 
 
 def job(name, needs=None):
@@ -46,6 +48,27 @@ def done_by(jobs, do, slots=2):
     state = State(lambda _: None)
     at_once(jobs, do, state, lambda: pool(at_a_time), slots)
     return state
+
+
+def test_asked_to_stop_when_a_run_has_done_its_last_step_the_next_is_not_begun():
+    def do(one):
+        with StopAsked():  # as training has it
+            signal.raise_signal(signal.SIGINT)
+        return Outcome(one.name)
+
+    state = State(lambda _: None)
+    in_turn([job("first"), job("second")], do, state)
+    assert (state.done, state.stopped) == ({"first"}, True)
+
+
+def test_asked_to_stop_in_the_last_run_nothing_is_left_to_stop():
+    def do(one):
+        signal.raise_signal(signal.SIGINT)
+        return Outcome(one.name)
+
+    state = State(lambda _: None)
+    in_turn([job("only")], do, state)
+    assert (state.done, state.stopped) == ({"only"}, False)
 
 
 def test_a_run_waits_for_what_it_needs():

@@ -15,8 +15,10 @@ from crosspatch.studies.tables import (
     RESULT_COLUMNS,
     TEST_LOG_COLUMNS,
     TIME_COLUMNS,
+    TIMES,
     read_table,
 )
+from crosspatch.training.loop import StoppedError
 from crosspatch.training.run import Run
 from crosspatch.workflows import study_job
 from crosspatch.workflows.info import info
@@ -206,6 +208,18 @@ def test_a_run_that_was_changed_is_refused_by_name(done, tmp_path, name, what):
     assert len(rows_of(again)) == len(rows_of(made)) - 8
 
 
+def test_weights_of_a_source_that_were_changed_are_refused(done, tmp_path):
+    folder = done[1]
+    shutil.copytree(folder, tmp_path / "data")
+    out = tmp_path / "data" / "out"
+    (run,) = (out / "runs").glob("source-colour-s0-*")
+    (other,) = (out / "runs").glob("source-colour-s1-*")
+    shutil.copy(other / "model/generator.safetensors", run / "model/generator.safetensors")
+    again = study(tmp_path / "data" / "study.toml", out=out)
+    assert list(again.failed) == [run.name]
+    assert "its model was changed" in again.failed[run.name]
+
+
 def test_a_second_process_is_told(done):
     made, folder = done
     with (
@@ -307,3 +321,20 @@ def test_workers_change_no_byte(done, tmp_path):
     again = study(write_plan(data), out=data / "out", workers=2)
     assert again.failed == {}
     assert again.results.read_bytes() == made.results.read_bytes()
+
+
+def test_the_time_of_a_stopped_run_counts_what_it_had_taken(data, monkeypatch):
+    def cut_off(*_):
+        raise StoppedError("stopped")
+
+    plan = write_plan(data, sources=None, fractions=[1.0], seeds=[0], baselines=[])
+    monkeypatch.setattr(study_job, "_score_models", cut_off)
+    with pytest.raises(StoppedError):
+        study(plan, out=data / "out")
+    monkeypatch.undo()
+    (spent,) = data.glob("out/runs/*/spent.txt")
+    assert float(spent.read_text()) > 0
+    spent.write_text("1000\n")
+    made = study(plan, out=data / "out")
+    (row,) = read_table(made.path / TIMES, TIME_COLUMNS)
+    assert 1000 < float(row["seconds"]) < 1100

@@ -14,7 +14,7 @@ from crosspatch.files import (
     to_json,
     write_toml,
 )
-from crosspatch.studies.jobs import Job
+from crosspatch.studies.jobs import SOURCE, Job
 from crosspatch.studies.tables import (
     FAILED,
     FAILED_COLUMNS,
@@ -25,7 +25,7 @@ from crosspatch.studies.tables import (
 )
 from crosspatch.training.run import Run
 
-JOB, OPENED, SCORES = "job.toml", "opened.csv", "scores.csv"
+JOB, OPENED, SCORES, SPENT = "job.toml", "opened.csv", "scores.csv", "spent.txt"
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,7 @@ def finish(folder: Path, job: Job, done: Done) -> None:
         {
             "labels": done.labels,
             "scores": fingerprint_file(scores) if scores.exists() else "",
+            "model": Run.open(folder).model.fingerprint if job.kind == SOURCE else "",
             "seconds": round(done.seconds, 2),
             "said": list(done.said),
             "job": dict(job.identity),
@@ -127,7 +128,7 @@ def finished(study: Study, job: Job) -> Done | None:
     try:
         table = read_toml(folder / JOB)
         done = Done(int(table["labels"]), float(table["seconds"]), tuple(map(str, table["said"])))
-        noted, scores = table["job"], table["scores"]
+        noted, scores, model = table["job"], table["scores"], table["model"]
         run = Run.open(folder) if job.trains else None
     except (InputError, KeyError, TypeError, ValueError) as error:
         raise ChangedError(f"{folder}: is damaged ({error}): {again}") from None
@@ -135,7 +136,9 @@ def finished(study: Study, job: Job) -> Done | None:
         raise ChangedError(f"{folder / JOB}: does not belong to the folder's name: {again}")
     if run is not None:
         _refuse_changed_run(run, job, again)
-    expected = job.kind != "source"
+        if job.kind == SOURCE and run.model.fingerprint != model:
+            raise ChangedError(f"{folder}: its model was changed after it was written: {again}")
+    expected = job.kind != SOURCE
     path = folder / SCORES
     if path.exists() != expected or (expected and fingerprint_file(path) != scores):
         raise ChangedError(f"{path}: was changed after it was written: {again}")
@@ -152,6 +155,14 @@ def _refuse_changed_run(run: Run, job: Job, again: str) -> None:
         raise ChangedError(
             f"{run.path / 'run.toml'}: its settings do not belong to the folder's name: {again}"
         )
+
+
+def read_spent(folder: Path) -> float:
+    """Read the seconds that a run had taken when it was stopped; 0 of one that was not."""
+    try:
+        return max(0.0, float((folder / SPENT).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return 0.0
 
 
 def note_opening(folder: Path, job: Job, subjects: int) -> None:

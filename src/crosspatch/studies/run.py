@@ -57,10 +57,14 @@ class State:
 
 
 def in_turn(jobs: Sequence[Job], do: Do, state: State) -> None:
-    """Do runs in this process, one after another."""
-    for job in jobs:
-        if state.left([job]) and not state.stopped:
-            state.take(do(job))
+    """Do runs in this process, one after another; asked to stop, end after the one under way."""
+    with StopAsked() as stop:
+        for job in jobs:
+            if not state.left([job]):
+                continue
+            state.stopped = state.stopped or stop.asked
+            if not state.stopped:
+                state.take(do(job))
 
 
 def at_once(

@@ -12,7 +12,8 @@ class StopAsked:
     """Within ``with``, the first signal sets ``asked``; a second one interrupts at once.
 
     A ``patient`` one never interrupts: what one process of several gets from a terminal and from
-    its parent is one wish.
+    its parent is one wish. One inside another passes the wish on: what comes when a run has just
+    done its last step stops what the run is part of.
     """
 
     def __init__(self, *, patient: bool = False) -> None:
@@ -39,3 +40,6 @@ class StopAsked:
         if self.asked and not self._patient:
             raise KeyboardInterrupt
         self.asked = True
+        outer = getattr(self._before.get(signal.Signals(number)), "__self__", None)
+        if isinstance(outer, StopAsked):
+            outer.asked = True

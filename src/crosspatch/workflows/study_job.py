@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
@@ -23,9 +23,19 @@ from crosspatch.evaluation.subjects import (
     refuse_training_subjects,
     score_rows,
 )
+from crosspatch.files import write_text
 from crosspatch.models.storage import Model
 from crosspatch.progress import Progress, silent
-from crosspatch.studies.folder import SCORES, Done, Study, finish, finished, note_opening
+from crosspatch.studies.folder import (
+    SCORES,
+    SPENT,
+    Done,
+    Study,
+    finish,
+    finished,
+    note_opening,
+    read_spent,
+)
 from crosspatch.studies.jobs import SOURCE, Job
 from crosspatch.studies.run import Outcome
 from crosspatch.training.loop import StoppedError
@@ -56,17 +66,29 @@ def do_job(job: Job, *, study: str, progress: Progress = silent) -> Outcome:
 def _do(job: Job, study: Study, said: list[str], progress: Progress) -> None:
     if finished(study, job) is not None:
         return
-    before = time.perf_counter()
     folder = study.run_folder(job.name)
-    crops = _crops(job.crops, job.data)
-    if job.kind == "baseline":
-        labels = _score_baseline(job, crops, folder)
-    else:
-        run = _train(job, study, crops, progress)
-        labels = len(run.model.facts.contents)
-        if job.kind != SOURCE:
-            _score_models(job, crops, run)
-    finish(folder, job, Done(labels, time.perf_counter() - before, tuple(said)))
+    with _timed(folder) as seconds:
+        crops = _crops(job.crops, job.data)
+        if job.kind == "baseline":
+            labels = _score_baseline(job, crops, folder)
+        else:
+            run = _train(job, study, crops, progress)
+            labels = len(run.model.facts.contents)
+            if job.kind != SOURCE:
+                _score_models(job, crops, run)
+    finish(folder, job, Done(labels, seconds(), tuple(said)))
+
+
+@contextmanager
+def _timed(folder: Path) -> Iterator[Callable[[], float]]:
+    """Count seconds; those of a run that is stopped wait in its folder for when it goes on."""
+    before, spent = time.perf_counter(), read_spent(folder)
+    try:
+        yield lambda: spent + time.perf_counter() - before
+    except BaseException:
+        if folder.is_dir():
+            write_text(folder / SPENT, f"{spent + time.perf_counter() - before:.2f}\n")
+        raise
 
 
 def _train(job: Job, study: Study, crops: Crops, progress: Progress) -> Run:
