@@ -31,6 +31,13 @@ class NetworkSettings(Table):
             "decoder (extra pretrained); width, depth and dropout then say nothing."
         ),
     )
+    head: Literal["presence"] | None = Field(
+        None,
+        description=(
+            "By itself a mask is drawn. presence: the encoder alone learns whether there is any "
+            "foreground in a crop; such a model draws no masks, others start from it."
+        ),
+    )
     width: int = Field(64, ge=1, description="Features of the generator's first block.")
     depth: int = Field(6, ge=2, le=10, description="Blocks down, and up, in the generator.")
     dropout: float = Field(
@@ -42,6 +49,12 @@ class NetworkSettings(Table):
     discriminator_layers: int = Field(
         3, ge=1, le=6, description="Its blocks of stride 2; 3 give patches of 70 x 70 pixels."
     )
+
+    @model_validator(mode="after")
+    def _presence_of_the_paper(self) -> Self:
+        if self.head == "presence" and self.encoder != "paper":
+            raise ValueError("head = presence goes with the paper's encoder")
+        return self
 
 
 class LossSettings(Table):
@@ -125,6 +138,13 @@ class TransferSettings(Table):
             "Input layers. skip: fresh; copy: each channel's weights by its name, zero for a new "
             "channel; mean: the same, and the mean of the source's channels for a new one; auto: "
             "copy where both have the same channels, else skip."
+        ),
+    )
+    layers: Literal["encoder"] | None = Field(
+        None,
+        description=(
+            "By itself all that fit. encoder: those of the generator's encoder; its decoder and "
+            "the discriminator stay fresh."
         ),
     )
     discriminator: Literal["copy", "fresh"] = Field(

@@ -12,15 +12,17 @@ def card(facts: ModelFacts) -> str:
     The lines between dashes are what the Hugging Face hub reads of a model that is shared there.
     """
     provenance = facts.provenance
+    asks_presence = facts.network.head == "presence"
+    does = "Says whether crops show any" if asks_presence else "Segments"
     lines = [
         "---",
         "library_name: crosspatch",
-        "pipeline_tag: image-segmentation",
+        f"pipeline_tag: image-{'classification' if asks_presence else 'segmentation'}",
         "---",
         "",
         "# Model card",
         "",
-        f"Segments **{', '.join(facts.foreground)}** in images with the channels "
+        f"{does} **{', '.join(facts.foreground)}** in images with the channels "
         f"{', '.join(facts.channel_names)} ({facts.dtype}).",
         "",
         f"- Network: {_network(facts)}",

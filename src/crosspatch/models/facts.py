@@ -45,7 +45,7 @@ class ModelFacts:
     def as_table(self) -> dict[str, Any]:
         """Return the tables of ``model.toml``."""
         return {
-            "architecture": self.network.model_dump(),
+            "architecture": self.network.model_dump(exclude_none=True),
             "channels": list(self.channel_names),
             "dtype": self.dtype,
             "normalisation": {"mean": list(self.mean), "std": list(self.std)},

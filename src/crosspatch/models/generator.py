@@ -73,12 +73,8 @@ class Generator(nn.Module):
         super().__init__()
         if min(in_channels, width, classes) < 1 or depth < 2:
             raise ValueError("in_channels, width and classes must be at least 1, depth at least 2")
-        features = [width * min(2**level, _WIDEST) for level in range(depth)]
-        inputs = [in_channels, *features[:-1]]
         self.depth = depth
-        self.encoder = nn.ModuleList(
-            Down(before, after) for before, after in zip(inputs, features, strict=True)
-        )
+        self.encoder, features = encoder_blocks(in_channels, width, depth)
         # The deepest block up reads the bottleneck alone; every later one also reads a skip.
         self.decoder = nn.ModuleList(
             Up(
@@ -119,6 +115,14 @@ class Generator(nn.Module):
             x = join(block(x), skips.pop())  # (B, 2 C_level, ...)
         logits: Tensor = self.head(x)
         return logits[..., :height, :width]
+
+
+def encoder_blocks(in_channels: int, width: int, depth: int) -> tuple[nn.ModuleList, list[int]]:
+    """Make the blocks down, and say how many features leave each."""
+    features = [width * min(2**level, _WIDEST) for level in range(depth)]
+    inputs = [in_channels, *features[:-1]]
+    blocks = [Down(before, after) for before, after in zip(inputs, features, strict=True)]
+    return nn.ModuleList(blocks), features
 
 
 def join(x: Tensor, skip: Tensor) -> Tensor:

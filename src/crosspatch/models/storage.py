@@ -28,6 +28,7 @@ from crosspatch.models.card import card
 from crosspatch.models.discriminator import Discriminator
 from crosspatch.models.facts import ModelFacts, read_facts
 from crosspatch.models.generator import Generator
+from crosspatch.models.presence import PresenceNetwork
 from crosspatch.models.pretrained import PretrainedUNet
 
 GENERATOR, DISCRIMINATOR = "generator.safetensors", "discriminator.safetensors"
@@ -94,9 +95,17 @@ class Model:
         Raises
         ------
         InputError
-            A weight is NaN or infinite: every map would come out as "no data".
+            A weight is NaN or infinite: every map would come out as "no data"; or it has learned
+            whether there is any foreground, not where.
         """
-        network = _filled(self._meta_generator(), self.path / GENERATOR, device)
+        empty = self._meta_generator()
+        if isinstance(empty, PresenceNetwork):
+            raise InputError(
+                f"{self.path}: has learned whether a crop shows any "
+                f"{', '.join(self.facts.foreground)}, not where: it draws no masks; start a "
+                "training from it (--from)"
+            )
+        network = _filled(empty, self.path / GENERATOR, device)
         for name, tensor in network.state_dict().items():
             if not torch.isfinite(tensor).all():
                 raise InputError(
@@ -113,7 +122,7 @@ class Model:
         """Standardise each channel: (B, C, H, W) of any dtype -> float32."""
         return standardise(image, self.facts.mean, self.facts.std)
 
-    def _meta_generator(self) -> Network:
+    def _meta_generator(self) -> Network | PresenceNetwork:
         with torch.device("meta"):
             return build_generator(self.facts.network, len(self.facts.channel_names))
 
@@ -122,8 +131,10 @@ class Model:
             return build_discriminator(self.facts.network, len(self.facts.channel_names))
 
 
-def build_generator(network: NetworkSettings, in_channels: int) -> Network:
-    """Build the generator that the settings describe, with random weights.
+def build_generator(network: NetworkSettings, in_channels: int) -> Network | PresenceNetwork:
+    """Build the generator that the settings describe, or what is trained instead of one.
+
+    Its weights are random.
 
     Raises
     ------
@@ -132,6 +143,8 @@ def build_generator(network: NetworkSettings, in_channels: int) -> Network:
     """
     if network.encoder == "imagenet":
         return PretrainedUNet(in_channels)
+    if network.head == "presence":
+        return PresenceNetwork(in_channels, network.width, network.depth)
     return Generator(in_channels, network.width, network.depth, dropout=network.dropout)
 
 

@@ -181,13 +181,17 @@ class WarmStart:
         return TransferReport(
             stem=plan.stem,
             channels=plan.said(self.channel_names, theirs),
-            generator=carry_over(generator, self._tensors(GENERATOR), stem, plan, len(theirs)),
+            generator=carry_over(
+                generator, self._tensors(GENERATOR), stem, plan, len(theirs), self.transfer.layers
+            ),
             discriminator=None if discriminator is None else self._judge(discriminator, plan),
         )
 
     def _judge(self, discriminator: nn.Module, plan: StemPlan) -> Carried:
         why = None
-        if self.transfer.discriminator == "fresh":
+        if self.transfer.layers == "encoder":
+            why = "transfer.layers = encoder"
+        elif self.transfer.discriminator == "fresh":
             why = "transfer.discriminator = fresh"
         elif not self.source.has_discriminator:
             why = "the source has none"
@@ -210,7 +214,12 @@ class WarmStart:
 
 @torch.no_grad()
 def carry_over(
-    network: nn.Module, tensors: Mapping[str, Tensor], stem: str, plan: StemPlan, channels: int
+    network: nn.Module,
+    tensors: Mapping[str, Tensor],
+    stem: str,
+    plan: StemPlan,
+    channels: int,
+    layers: str | None = None,
 ) -> Carried:
     """Copy tensors into a network by name, where they fit; batch-norm statistics go along.
 
@@ -225,10 +234,15 @@ def carry_over(
     plan : StemPlan
     channels : int
         Of the source's images.
+    layers : str, optional
+        Copy only what is under this name.
     """
     state = network.state_dict()
     copied, fresh = [], {}
     for name, mine in state.items():
+        if layers is not None and not name.startswith(f"{layers}."):
+            fresh[name] = f"transfer.layers = {layers}"
+            continue
         theirs = tensors.get(name)
         if name.startswith(f"{stem}."):
             if plan.stem == "skip":

@@ -64,14 +64,15 @@ def adapted(model: Model, channel_names: Sequence[str]) -> tuple[Generator, str]
     Raises
     ------
     InputError
-        It has another encoder than the paper's.
+        It has another encoder than the paper's, or draws no masks.
     """
     theirs = model.facts.channel_names
     stem = plan_stem("auto", tuple(channel_names), theirs).stem
     plan = plan_stem("copy" if stem == "copy" else "mean", tuple(channel_names), theirs)
     network = build_generator(model.facts.network, len(channel_names))
     if not isinstance(network, Generator):
-        raise InputError(f"{model.path}: has an ImageNet encoder, which these measures do not know")
+        has = "an ImageNet encoder" if model.facts.network.head is None else "no decoder"
+        raise InputError(f"{model.path}: has {has}, which these measures do not know")
     tensors = read_weights(model.path / GENERATOR)
     carry_over(network, tensors, GENERATOR_STEM, plan, len(theirs))
     return network.eval(), plan.stem

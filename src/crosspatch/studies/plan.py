@@ -19,7 +19,10 @@ DEFAULT_FRACTIONS = (0.1, 0.25, 0.5, 0.75, 1.0)
 DEFAULT_STEPS = 2000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _SET_BY_THE_STUDY = {
-    "network": {"encoder": 'start = "imagenet" in an arm'},
+    "network": {
+        "encoder": 'start = "imagenet" in an arm',
+        "head": "presence in the settings of a source only, as the target needs masks",
+    },
     "training": {
         "fraction": "fractions = [...] at its top",
         "seed": "seeds = [...] at its top",
@@ -199,7 +202,7 @@ def _refuse_what_the_study_sets(where: str, settings: Settings) -> None:
     given = settings.model_dump(exclude_unset=True, exclude_none=True)
     for table, keys in _SET_BY_THE_STUDY.items():
         for key in given.get(table, {}):
-            if key in keys:
+            if key in keys and not (key == "head" and where.startswith("sources.")):
                 raise ValueError(f"{where}.{table}.{key}: a study says {keys[key]}")
 
 

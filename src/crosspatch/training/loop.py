@@ -24,9 +24,10 @@ from crosspatch.training.steps import (
     discriminator_gradients,
     generator_gradients,
     judge,
+    presence_gradients,
 )
 from crosspatch.training.stopping import StopAsked
-from crosspatch.training.validation import score, write_preview
+from crosspatch.training.validation import score, score_presence, write_preview
 from crosspatch.training.work import Work, fewest_crops
 
 REESTIMATION_CROPS = 256
@@ -111,10 +112,7 @@ def _step(work: Work, batch: list[tuple[Tensor, Tensor]], peers: Peers) -> dict[
     for number, (image, target) in enumerate(batch, start=peers.rank * len(batch)):
         torch.manual_seed(step_seed(settings.training.seed, work.step, number))
         with work.fabric.autocast():
-            judged = judge(work.generator, work.discriminator, image, target)
-            said = generator_gradients(judged, work.generator, settings.loss, share=share)
-            if work.discriminator is not None:
-                said |= discriminator_gradients(judged, work.discriminator, share=share)
+            said = _gradients(work, image, target, share)
         totals = {name: totals.get(name, 0.0) + loss for name, loss in said.items()}
     factor = rate_factor(settings.training.decay, work.step, work.steps)
     for name, network in work.trained.items():
@@ -123,6 +121,17 @@ def _step(work: Work, batch: list[tuple[Tensor, Tensor]], peers: Peers) -> dict[
     if work.average is not None:
         work.average.follow(work.generator, work.step)
     return {name: total * share for name, total in totals.items()}
+
+
+def _gradients(work: Work, image: Tensor, target: Tensor, share: float) -> dict[str, Tensor]:
+    """Add the gradients of one part of a batch in all networks; return its losses."""
+    if work.asks_presence:
+        return presence_gradients(work.generator, image, target, share=share)
+    judged = judge(work.generator, work.discriminator, image, target)
+    said = generator_gradients(judged, work.generator, work.settings.loss, share=share)
+    if work.discriminator is not None:
+        said |= discriminator_gradients(judged, work.discriminator, share=share)
+    return said
 
 
 def _digest(work: Work, pending: Losses) -> None:
@@ -138,7 +147,8 @@ def _digest(work: Work, pending: Losses) -> None:
 
 def _live(work: Work, speed: float) -> str:
     """One line of what matters now: loss, validation IoU, images a second."""
-    loss = work.sums.get("tversky", math.nan) / max(work.sums.get("count", 1.0), 1.0)
+    loss = work.sums.get("presence" if work.asks_presence else "tversky", math.nan)
+    loss /= max(work.sums.get("count", 1.0), 1.0)
     iou = work.scores.get("averaged_iou", work.scores.get("plain_iou"))
     seen = f"  IoU {iou:.3f}" if iou is not None and math.isfinite(iou) else ""
     return f"training  loss {loss:.3f}{seen}  {speed:.1f} images/s"
@@ -181,19 +191,22 @@ def _score(work: Work) -> dict[str, float]:
     if not len(rows):
         return {}
     batch, precision = work.settings.training.batch, _precision(work)
+    scored = score_presence if work.asks_presence else score
     networks = {"plain": work.generator}
     if work.average is not None:
         networks["averaged"] = work.average.network
     return {
         f"{name}_{key}": value
         for name, network in networks.items()
-        for key, value in score(
+        for key, value in scored(
             network, work.batches, rows, batch=batch, precision=precision
         ).items()
     }
 
 
 def _preview(work: Work) -> None:
+    if work.asks_presence:
+        return  # it draws nothing
     rows = work.chosen.validation if len(work.chosen.validation) else work.chosen.train
     some = rows[np.linspace(0, len(rows) - 1, min(_PREVIEWS, len(rows))).astype(np.int64)]
     path = work.run.path / "previews" / f"step-{work.step:07d}.png"

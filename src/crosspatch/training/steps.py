@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 from crosspatch.config import LossSettings
 from crosspatch.models.discriminator import beside
 from crosspatch.models.losses import IGNORED, focal_tversky_loss, verdict_loss
+from crosspatch.models.presence import presence_loss
 
 Reduce = Callable[[nn.Module], None]
 """Averages a network's gradients over processes; ``None`` where there is one process."""
@@ -107,6 +108,20 @@ def discriminator_gradients(
     real = verdict_loss(discriminator(beside(judged.image, truth)), real=True)
     _add_gradients(share * (fake + real) / 2.0, discriminator)
     return {"fake": fake.detach(), "real": real.detach()}
+
+
+def presence_gradients(
+    network: nn.Module, image: Tensor, target: Tensor, *, share: float = 1.0
+) -> dict[str, Tensor]:
+    """Add the gradients of "is there any in this crop?" (`crosspatch.models.presence`).
+
+    Returns
+    -------
+    ``presence``: () float32 tensor without graph
+    """
+    loss = presence_loss(network(image), target)
+    _add_gradients(share * loss, network)
+    return {"presence": loss.detach()}
 
 
 def descend(network: nn.Module, optimizer: Optimizer, reduce: Reduce | None = None) -> None:

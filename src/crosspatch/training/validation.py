@@ -12,6 +12,7 @@ from crosspatch.crops import Crops
 from crosspatch.files import write_bytes
 from crosspatch.images import pictures
 from crosspatch.models.losses import focal_tversky_loss
+from crosspatch.models.presence import presence_loss, present
 from crosspatch.models.runtime import autocast
 from crosspatch.training.batches import Batches
 from crosspatch.training.samples import Indices
@@ -55,6 +56,33 @@ def score(
         "loss": summed / crops_counted if crops_counted else float("nan"),
         "iou": both / either if either else float("nan"),
         "dice": 2 * both / (drawn_area + true_area) if either else float("nan"),
+    }
+
+
+@torch.inference_mode()
+def score_presence(
+    network: nn.Module, batches: Batches, rows: Indices, *, batch: int, precision: str
+) -> dict[str, float]:
+    """Score the answers to "is there any in this crop?", of crops as they are.
+
+    Returns
+    -------
+    ``loss`` and ``balanced_accuracy`` (mean share of right answers among crops with foreground and
+    among those without; nan where there are only crops of one kind)
+    """
+    losses, right = [], {True: [0, 0], False: [0, 0]}  # answer -> right, all
+    for image, target in _in_order(batches, rows, batch):
+        with autocast(image.device, precision):
+            logits = network(image)
+        answer, known = present(target)
+        losses += [presence_loss(logits, target).item()] * int(known.sum())
+        for said, true in zip((logits[known] >= 0).tolist(), answer[known].tolist(), strict=True):
+            right[bool(true)][0] += said == bool(true)
+            right[bool(true)][1] += 1
+    shares = [hits / count if count else float("nan") for hits, count in right.values()]
+    return {
+        "loss": float(np.mean(losses)) if losses else float("nan"),
+        "balanced_accuracy": float(np.mean(shares)),
     }
 
 

@@ -80,6 +80,11 @@ class Work:
         return State(networks, self.optimizers)
 
     @property
+    def asks_presence(self) -> bool:
+        """Whether it learns only if there is any foreground in a crop."""
+        return self.settings.network.head == "presence"
+
+    @property
     def judged_by(self) -> nn.Module:
         """The generator that becomes ``model/``: the averaged one where there is one."""
         return self.average.network if self.average is not None else self.generator
@@ -108,7 +113,7 @@ def set_up(run: Run, crops: Crops, fabric: Fabric, initial: Initial | None = Non
     if isinstance(generator, PretrainedUNet):
         load_imagenet(generator)
     discriminator: nn.Module | None = None
-    if settings.loss.adversarial_weight > 0:
+    if has_adversary(settings):
         discriminator = build_discriminator(settings.network, channels)
     transfer = initial(generator, discriminator) if initial is not None else run.transfer
     generator = _on_device(generator, fabric)
@@ -135,6 +140,11 @@ def set_up(run: Run, crops: Crops, fabric: Fabric, initial: Initial | None = Non
         watch=Watch(epoch_steps=len(order) // training.batch),
         transfer=transfer,
     )
+
+
+def has_adversary(settings: Settings) -> bool:
+    """Whether there is a discriminator: it judges masks."""
+    return settings.loss.adversarial_weight > 0 and settings.network.head is None
 
 
 def refuse_parts(settings: Settings, size: int, devices: int = 1) -> None:
@@ -176,7 +186,7 @@ def refuse_small_crops(settings: Settings, size: int) -> None:
         There is an adversary, and not one of its patches fits.
     """
     layers = settings.network.discriminator_layers
-    if settings.loss.adversarial_weight > 0 and verdict_side(size, layers) < 1:
+    if has_adversary(settings) and verdict_side(size, layers) < 1:
         raise SettingsError(
             f"crops of {size} pixels are too small for a discriminator of {layers} layers, which "
             f"needs {3 * 2**layers}: use larger crops, fewer network.discriminator_layers, or "

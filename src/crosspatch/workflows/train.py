@@ -31,6 +31,7 @@ from crosspatch.training.run import Run, open_model, write_run, write_transfer
 from crosspatch.training.work import Work, set_up
 
 log = logging.getLogger("crosspatch")
+_RARE = 0.05  # share of crops with one answer under which a question is hardly one
 _LIBRARIES = ("crosspatch", "torch", "lightning-fabric", "numpy")
 
 
@@ -112,7 +113,7 @@ def train(
         write_run(folder, run.table)
         if model is not None and work.transfer is not None:
             write_transfer(folder, work.transfer, model)
-    for sentence in work.chosen.said + _seen_by(model, work):
+    for sentence in work.chosen.said + _seen_by(model, work) + _hardly_asked(work):
         log.warning(sentence)
     for sentence in work.transfer.lines() if work.transfer else ():
         log.info(sentence)
@@ -182,6 +183,20 @@ def _seen_by(source: Model | None, work: Work) -> tuple[str, ...]:
             "scores will flatter"
         )
     return tuple(said)
+
+
+def _hardly_asked(work: Work) -> tuple[str, ...]:
+    """Warn where "is there any in this crop?" has nearly always the same answer."""
+    if not work.asks_presence:
+        return ()
+    rows = work.chosen.train
+    some = sum(bool((work.crops.masks[row] == 1).any()) for row in rows) / len(rows)
+    if _RARE <= some <= 1 - _RARE:
+        return ()
+    return (
+        f"{100 * some:.0f}% of the training crops show foreground, so there is little to learn "
+        "from whether they do: take smaller crops, or images that hold some and none",
+    )
 
 
 def _run_table(

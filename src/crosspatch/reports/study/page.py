@@ -21,6 +21,7 @@ from crosspatch.reports.study.numbers import (
 )
 from crosspatch.reports.study.pictures import overview_section, picture_section
 from crosspatch.reports.study.savings import answer_section
+from crosspatch.reports.study.task import task_section
 from crosspatch.reports.study.training import training_section
 from crosspatch.reports.study.words import answer
 
@@ -54,6 +55,7 @@ def study_page(
             answer_section(material, found, figures),
             worth_section(material, found),
             difference_section(material, found) if found.gaps else None,
+            task_section(material, found),
         ]
         if pictures and material.target not in hidden:
             sections += [

@@ -264,7 +264,7 @@ def _source_strip(material: Material, name: str, table: dict[str, Any]) -> Strip
                 continue
             seen = see(dataset, held_out[0].name)
             tiles = seen.views
-            if runs:
+            if runs and table.get("settings", {}).get("network", {}).get("head") is None:
                 drawn = resize_mask(predict(runs[0].parent, dataset, held_out[0]), seen.mask.shape)
                 tiles = [
                     *tiles,
