@@ -34,13 +34,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--side", type=int, default=4096)
     parser.add_argument("--large", type=int, default=16384, help="side of the scene for memory")
-    parser.add_argument("--windows", type=int, default=120, help="of the large scene")
+    parser.add_argument("--windows", type=int, default=120, help="of that scene; 0: all")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--halo", type=int, default=32)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
+    parser.add_argument("--memory", action="store_true", help="only of ours, on both scenes alike")
     wishes = parser.parse_args()
     peers = {
         "authors": lambda: peer_python(
@@ -51,7 +52,12 @@ def main() -> None:
         "monai": lambda: peer_python("monai", ["torch==2.13.0", "numpy", "monai==1.6.1"]),
         "ours": lambda: Path(sys.executable),
     }
+    if wishes.memory:
+        wishes.cases = [case for case in wishes.cases if case.startswith("ours")]
     pythons = {name: peers[name]() for name in {case.split("-")[0] for case in wishes.cases}}
+    if wishes.memory:
+        report_memory(wishes, pythons)
+        return
     workers = {case: start(case, pythons, wishes) for case in wishes.cases}
     small = str(min(wishes.side, 1024))
     for worker in workers.values():
@@ -63,7 +69,11 @@ def main() -> None:
     memory = {case: worker.ask("memory") for case, worker in workers.items()}
     for worker in workers.values():
         worker.close()
-    large = _large(wishes, pythons)
+    large = {
+        case: _peak(case, wishes.large, pythons, wishes)
+        for case in wishes.cases
+        if case.startswith("ours")
+    }
     timings = {case: Timing(tuple(values)) for case, values in seconds.items()}
     report(wishes, timings, memory, large)
 
@@ -78,17 +88,37 @@ def start(case: str, pythons: dict[str, Path], wishes: argparse.Namespace) -> Wo
     )
 
 
-def _large(wishes: argparse.Namespace, pythons: dict[str, Path]) -> dict[str, float]:
-    """Peak of ours on the large scene, each in a process that has seen nothing larger."""
-    peaks = {}
+def _peak(case: str, side: int, pythons: dict[str, Path], wishes: argparse.Namespace) -> float:
+    """Peak of ours on a scene, in a process that has seen nothing else, in GB."""
+    worker = start(case, pythons, wishes)
+    worker.ask(f"{side} {wishes.windows}" if wishes.windows else str(side))
+    peak = worker.ask("memory")
+    worker.close()
+    return peak
+
+
+def report_memory(wishes: argparse.Namespace, pythons: dict[str, Path]) -> None:
+    """Measure the peaks on both scenes, and write them."""
+    rows = []
     for case in wishes.cases:
-        if case.startswith("ours"):
-            worker = start(case, pythons, wishes)
-            worker.ask(str(min(wishes.side, 1024)))
-            worker.ask(f"{wishes.large} {wishes.windows}")
-            peaks[case] = worker.ask("memory")
-            worker.close()
-    return peaks
+        small, large = (_peak(case, side, pythons, wishes) for side in (wishes.side, wishes.large))
+        rows.append(
+            {
+                "case": CASES[case],
+                f"peak at {wishes.side} x {wishes.side}, GB": f"{small:.2f}",
+                f"peak at {wishes.large} x {wishes.large}, GB": f"{large:.2f}",
+                "larger by, %": f"{100 * (large / small - 1):.0f}",
+            }
+        )
+    stopped = f"after {wishes.windows} windows" if wishes.windows else "nowhere: both are whole"
+    write_results(
+        f"predict_scene_memory_width_{wishes.width}",
+        "Target: under 2 GB, and the same within 10% on the large scene.",
+        rows,
+        describe_machine("torch", "crosspatch")
+        | {"threads": str(wishes.threads), "width": str(wishes.width), "halo": str(wishes.halo)},
+        [f"Each scene in a process of its own; stopped {stopped}."],
+    )
 
 
 def report(
