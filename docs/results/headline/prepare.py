@@ -1,11 +1,12 @@
-"""Lay out the headline's targets and sources as data sets beside these studies.
+"""Lay out the targets and sources of these studies as data sets, and the studies beside them.
 
-    python docs/results/headline/prepare.py --data DIR --work DIR
+    python docs/results/headline/prepare.py --data DIR --work DIR [--purity]
 
 ``--data`` holds a folder a set, with ``images/``, ``masks/`` and ``splits.csv``. Into ``--work`` go
 the data sets, ``data/NAME``, and copies of the study files, which name them from where they are.
-Every image of nuclei and of photos is its own group: nothing is known of a common origin. Sources
-keep the groups that they come with.
+Every image of nuclei and of photos is its own group: nothing is known of a common origin. The other
+sets keep the groups that they come with. ``--purity`` also draws nuclei anew by simulated
+volunteers, for the studies of purity.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import shutil
 from pathlib import Path
 
 from crosspatch.files import new_folder, write_text, write_toml
+from crosspatch.volunteers.purity import worsen
 
 HERE = Path(__file__).parent
 ORIGIN = {
@@ -21,10 +23,21 @@ ORIGIN = {
     "photos_ccp": "bearpaw/clothing-co-parsing",
     "photos_coco128": "COCO train2017, first 128 (Ultralytics)",
     "em_mitochondria": "EPFL volume, labels of GraphLabEMproj/unet",
+    "em_membranes": "ISBI 2012 challenge, in zhixuhao/unet",
+    "aerial_forest": "yinx111/U-Net-Semantic-Segmentation-on-Multispectral-Satellite-Imagery",
+    "satellite_water": "sahilsb8/U-Net-Multispectral-Satellite-Image-Segmentation",
 }
 ALONE = ("nuclei", "photos_ccp", "photos_coco128")
 """Sets in which each image is a group of its own."""
-BANDS = {"nuclei": ["grey"], "em_mitochondria": ["grey"]}
+BANDS = {
+    "nuclei": ["grey"],
+    "em_mitochondria": ["grey"],
+    "em_membranes": ["grey"],
+    "aerial_forest": ["red", "green", "blue", "near infrared"],
+    "satellite_water": ["blue", "green", "red", "near infrared"],
+}
+WORSE = (2, 4)
+"""Errors of simulated volunteers, times those of real ones."""
 
 
 def main() -> None:
@@ -32,6 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--purity", action="store_true")
     wishes = parser.parse_args()
     (wishes.work / "data").mkdir(parents=True, exist_ok=True)
     for name in ORIGIN:
@@ -39,6 +53,11 @@ def main() -> None:
         if not out.exists():
             lay_out(out, wishes.data / name)
             print(out)
+    for errors in WORSE if wishes.purity else ():
+        out = wishes.work / "data" / f"nuclei-worse-{errors}"
+        if not out.exists():
+            worse = worsen(wishes.work / "data" / "nuclei", out=out, volunteers=3, errors=errors)
+            print(f"{out}: purity {worse.purity:.3f}")
     for plan in sorted(HERE.glob("*.toml")):
         shutil.copy(plan, wishes.work / plan.name)
 
