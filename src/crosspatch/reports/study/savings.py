@@ -63,7 +63,8 @@ def answer_section(material: Material, found: Findings, figures: Figures) -> Sec
                 "test group.",
             )
         )
-    blocks.append(_savings_table(found))
+    if found.savings:
+        blocks.append(_savings_table(found))
     if found.tenths:
         blocks.append(_tenths_table(found))
     return Section("Labels saved", blocks)
@@ -73,10 +74,7 @@ def _curves(material: Material, found: Findings) -> str:
     lines = [
         Line(called(arm), material.place(arm), _points(found, arm, "iou")) for arm in material.arms
     ]
-    levels = [
-        Level(called(arm), found.scores[Cell(arm, found.cube.fractions(arm)[-1])]["iou"].value)
-        for arm in found.cube.arms("baseline")
-    ]
+    levels = [_level(found, arm) for arm in found.cube.arms("baseline")]
     spent: dict[float, list[float]] = {}
     for cell, count in found.cube.labels.items():
         if cell.arm in material.arms and not math.isnan(count):
@@ -85,6 +83,12 @@ def _curves(material: Material, found: Findings) -> str:
     return fraction_curves(
         lines, levels, ylabel="mean IoU over test subjects with foreground", labels=labels
     )
+
+
+def _level(found: Findings, arm: str) -> Level:
+    """Draw a baseline with its score in words: two that do alike lie on one another."""
+    value = found.scores[Cell(arm, found.cube.fractions(arm)[-1])]["iou"].value
+    return Level(f"{called(arm)}: {value:.2f}", value)
 
 
 def _points(found: Findings, arm: str, metric: str) -> list[Point]:
