@@ -135,6 +135,12 @@ def test_what_is_better_beats_chance_and_what_is_not_does_not():
     assert points[0].score.seeds == 3
 
 
+def test_one_seed_is_said_to_be_one():
+    once = Replay(POOL, REPLAY.arms, 1, 0.1, 2, 5)
+    said = sentences(judge(once, scores(once, {"need": 0.05}))[1])
+    assert all(line.endswith("; one seed only: another may say otherwise") for line in said)
+
+
 def test_what_is_worse_does_not_beat():
     _, comparisons = judge(REPLAY, scores(REPLAY, {"need": -0.05, "verdict": -0.05}))
     assert not any(one.beats for one in comparisons if one.arm in ("need", "verdict"))

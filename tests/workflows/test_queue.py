@@ -14,6 +14,7 @@ from crosspatch.dataset import Dataset
 from crosspatch.errors import CrosspatchError, InputError, SettingsError
 from crosspatch.models.discriminator import Discriminator
 from crosspatch.models.storage import save_weights
+from crosspatch.workflows.info import info
 from crosspatch.workflows.queue import Queue, queue
 from folders import save, write_splits, write_toml
 from pixelwise import save_pixelwise_model
@@ -90,6 +91,21 @@ def test_the_folder_says_what_the_queue_rests_on(model, tmp_path):
     assert table["model_fingerprint"] == model.fingerprint
     assert Image.open(made.sheet).width > 4 * 256
     assert [row.name for row in Queue(tmp_path / "queue.csv").rows] == [r.name for r in made.rows]
+
+
+def test_info_says_what_a_queue_holds(model, tmp_path):
+    made = queue(model, kelp(tmp_path / "kelp"), out=tmp_path / "queue.csv", count=1)
+    found = info(tmp_path / "queue.csv")
+    assert found.kind == "queue"
+    facts = found.facts
+    assert (facts["subjects"], facts["next"], facts["retire"], facts["labelled"]) == (37, 1, 4, 30)
+    assert facts["first"].startswith("unsure0: ")
+    assert facts["retirement"] == made.retirement
+    (tmp_path / "queue.toml").unlink()
+    assert info(tmp_path / "queue.csv").facts["retirement"] == "queue.toml is missing"
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    with pytest.raises(InputError, match="is no queue"):
+        info(tmp_path / "other.csv")
 
 
 def test_nothing_is_retired_where_the_model_is_wrong_too_often(model, tmp_path):

@@ -1,5 +1,7 @@
 """A whole simulation on a handful of tiny images: fair, resumable, shared, and refused in time."""
 
+import shutil
+
 import numpy as np
 import polars as pl
 import pytest
@@ -10,6 +12,7 @@ from crosspatch.dataset import Dataset
 from crosspatch.errors import CrosspatchError, InputError, LeakError
 from crosspatch.files import locked, read_toml
 from crosspatch.training.loop import StoppedError
+from crosspatch.workflows.info import info
 from crosspatch.workflows.prepare import prepare
 from crosspatch.workflows.simulate_queue import Simulation, simulate_queue
 from folders import save, write_splits, write_toml
@@ -89,9 +92,22 @@ def test_curve_figure_and_verdict_are_written(done):
     assert not list(done.path.glob("seeds/*/run"))
 
 
+def test_info_says_what_a_simulation_is_and_how_far_it_came(done, tmp_path):
+    found = info(done.path)
+    assert (found.kind, found.facts["finished"]) == ("simulation", True)
+    assert found.facts["trainings done"] == "14 of 14"
+    assert found.facts["labels spent"] == [1, 2, 3]
+    assert found.facts["note 1"] == done.said[0]
+    shutil.copytree(done.path, tmp_path / "half")
+    shutil.rmtree(tmp_path / "half/seeds/1")
+    (tmp_path / "half/curve.csv").unlink()
+    half = info(tmp_path / "half").facts
+    assert (half["finished"], half["trainings done"]) == (False, "7 of 14")
+
+
 def test_a_model_learns_only_what_was_labelled(data, crops, tmp_path, monkeypatch):
     spent = []
-    from crosspatch.workflows import simulate_queue as module
+    from crosspatch.workflows import simulate_step as module
 
     train = module.train
 
@@ -134,7 +150,7 @@ def test_a_training_that_is_stopped_says_how_to_go_on(data, crops, tmp_path, mon
     def stopped(*args, **settings):
         raise StoppedError("go on with: crosspatch train --resume run")
 
-    monkeypatch.setattr("crosspatch.workflows.simulate_queue.train", stopped)
+    monkeypatch.setattr("crosspatch.workflows.simulate_step.train", stopped)
     with pytest.raises(StoppedError, match=r"^stopped; the same command goes on$"):
         simulate_queue(data, crops=crops, out=tmp_path / "sim", **SMALL)
 

@@ -157,7 +157,8 @@ def info(path: Path, *, output: Annotated[Output, Parameter(name="*")] = _DEFAUL
     Parameters
     ----------
     path
-        A data set, crops, run, model or predictions folder, or an image.
+        A data set, crops, run, model, predictions, study or simulation folder, an image, or a
+        queue.csv.
     """
     from crosspatch.workflows.info import info as workflow
 

@@ -148,7 +148,9 @@ def sentences(comparisons: Sequence[Comparison]) -> list[str]:
             said.append(f"too few test groups to say what beats {name[baseline]}")
         else:
             what = ", ".join(better) or "nothing"
-            said.append(f"{what} beats {name[baseline]}, over all rounds")
+            once = tested[0].difference.seeds == 1
+            hint = "; one seed only: another may say otherwise" if once else ""
+            said.append(f"{what} beats {name[baseline]}, over all rounds{hint}")
     return said
 
 

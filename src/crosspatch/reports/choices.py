@@ -9,6 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from crosspatch.feedback.simulation import FOREGROUND_RANDOM, RANDOM, START
+from crosspatch.feedback.verdicts import Point
 from crosspatch.reports.figures import COLOURS, DASHES, INK, MARKERS, STYLE, to_svg
 
 _COLUMNS = 3
@@ -81,3 +83,24 @@ def _draw_panel(axes: Axes, curve: ChoiceCurve, place: int, chance: Sequence[Cho
     )
     axes.fill_between(curve.labels, low, high, color=colour, alpha=0.18, linewidth=0)
     axes.set_title(curve.name, fontsize=10, color=INK)
+
+
+def figure_of(points: Sequence[Point]) -> str:
+    """Draw what a simulation came to, a panel a way of choosing: a standalone SVG document."""
+    arms = dict.fromkeys(one.arm for one in points if one.arm != START)
+    curves = [_curve(arm, [one for one in points if one.arm in (START, arm)]) for arm in arms]
+    chance = [curve for curve in curves if curve.name in (RANDOM, FOREGROUND_RANDOM)]
+    return choice_curves(
+        [curve for curve in curves if curve not in chance], chance,
+        ylabel="test IoU, mean over subjects",
+    )  # fmt: skip
+
+
+def _curve(arm: str, points: Sequence[Point]) -> ChoiceCurve:
+    return ChoiceCurve(
+        name=arm,
+        labels=[one.labels for one in points],
+        values=[one.score.value for one in points],
+        low=[one.score.low for one in points],
+        high=[one.score.high for one in points],
+    )

@@ -20,8 +20,8 @@ class Info:
 
     Attributes
     ----------
-    kind : "dataset", "crops", "run", "model", "predictions", "study", "exports",
-        "push" or "image"
+    kind : "dataset", "crops", "run", "model", "predictions", "study", "simulation", "queue",
+        "exports", "push" or "image"
     facts : what there is to know, in the order to print it
     problems : what is wrong with a data set
     """
@@ -36,7 +36,7 @@ def info(path: PathLike, *, progress: Progress = silent) -> Info:
 
     Parameters
     ----------
-    path : a folder that crosspatch made, a data set folder, or an image file
+    path : a folder that crosspatch made, a data set folder, an image file, or a queue.csv
     progress : a data set is checked whole, which reads every image
 
     Raises
@@ -48,7 +48,7 @@ def info(path: PathLike, *, progress: Progress = silent) -> Info:
     if not path.exists():
         raise InputError(f"{path}: does not exist")
     if path.is_file():
-        return _image(path)
+        return _queue(path) if path.suffix.lower() == ".csv" else _image(path)
     for name, describe in _FOLDERS.items():
         if (path / f"{name}.toml").is_file():
             return describe(path)
@@ -172,6 +172,48 @@ def _study(path: Path) -> Info:
     )
 
 
+def _simulation(path: Path) -> Info:
+    from crosspatch.workflows.simulate_queue import Simulation
+
+    simulation = Simulation(path)
+    done, total = simulation.steps
+    settings = simulation.table["settings"]
+    return Info(
+        "simulation",
+        {
+            "finished": simulation.finished,
+            "trainings done": f"{done} of {total}",
+            "ways of choosing": ", ".join(settings["arms"]),
+            "pool": settings["pool"],
+            "labels spent": settings["labels"],
+            "seeds": settings["seeds"],
+            "steps of each training": settings["steps"],
+            "started from": settings["source_fingerprint"],
+            **{f"note {number}": said for number, said in enumerate(simulation.said, 1)},
+        },
+    )
+
+
+def _queue(path: Path) -> Info:
+    from crosspatch.feedback.table import DECISIONS, read_queue
+
+    rows = read_queue(path)
+    beside = path.with_suffix(".toml")
+    table = read_toml(beside) if beside.is_file() else {}
+    first = next((row for row in rows if row.decision == "next"), None)
+    return Info(
+        "queue",
+        {
+            "subjects": len(rows),
+            **{name: sum(row.decision == name for row in rows) for name in DECISIONS},
+            **({"first": f"{first.name}: {first.reason}"} if first else {}),
+            **{key: table[key] for key in ("model", "dataset", "by") if key in table},
+            "retirement": table.get("retirement", {}).get("says", f"{beside.name} is missing"),
+            "skipped subjects": len(table.get("skipped", [])),
+        },
+    )
+
+
 def _exports(path: Path) -> Info:
     return Info("exports", read_toml(path / "exports.toml"))
 
@@ -202,4 +244,5 @@ _FOLDERS: dict[str, Callable[[Path], Info]] = {
     "exports": _exports,
     "push": _push,
     "study": _study,
+    "simulation": _simulation,
 }

@@ -1,42 +1,23 @@
 """``crosspatch queue --simulate``: what each way of choosing would have been worth."""
 
-import csv
-import io
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
-import torch
 
 from crosspatch.config import Settings
 from crosspatch.crops import Crops
 from crosspatch.dataset import Dataset, Subject
 from crosspatch.errors import CrosspatchError, InputError
 from crosspatch.evaluation.rows import SubjectScore
-from crosspatch.evaluation.subjects import (
-    contents_of,
-    model_method,
-    refuse_training_subjects,
-    score_methods,
-)
-from crosspatch.feedback.observe import Seen, observer
-from crosspatch.feedback.simulation import ARMS, FOREGROUND_RANDOM, RANDOM, START, Replay
-from crosspatch.feedback.verdicts import (
-    SCORE_COLUMNS,
-    Point,
-    judge,
-    sentences,
-    write_arms,
-    write_curve,
-)
+from crosspatch.evaluation.subjects import contents_of, refuse_training_subjects
+from crosspatch.feedback.simulation import ARMS, START, Replay
+from crosspatch.feedback.verdicts import judge, sentences, write_arms, write_curve
 from crosspatch.files import (
     PathLike,
-    fingerprint_bytes,
     locked,
     new_folder,
     read_toml,
@@ -48,14 +29,11 @@ from crosspatch.files import (
 from crosspatch.models.runtime import Precision, choose_device, choose_precision
 from crosspatch.models.storage import Model
 from crosspatch.progress import Progress, silent
-from crosspatch.reports.choices import ChoiceCurve, choice_curves
+from crosspatch.reports.choices import figure_of
 from crosspatch.splits import check_leak
-from crosspatch.training.loop import StoppedError
-from crosspatch.training.run import Run, open_model
+from crosspatch.training.run import open_model
 from crosspatch.workflows.prepare import prepare
-from crosspatch.workflows.train import train
-
-_NAMES = [field.name for field in fields(SubjectScore)]
+from crosspatch.workflows.simulate_step import SCORES, STEP, Bench, take_step
 
 
 @dataclass(frozen=True)
@@ -73,6 +51,13 @@ class Simulation:
         return read_toml(self.path / "simulation.toml")
 
     @property
+    def steps(self) -> tuple[int, int]:
+        """How many trainings are done, and how many there are in all."""
+        settings = self.table["settings"]
+        total = settings["seeds"] * (1 + len(settings["arms"]) * settings["rounds"])
+        return len(list(self.path.glob(f"seeds/*/*/{STEP}"))), total
+
+    @property
     def finished(self) -> bool:
         """Whether every training was done and the curves are drawn."""
         return (self.path / "curve.csv").is_file()
@@ -81,35 +66,6 @@ class Simulation:
     def said(self) -> list[str]:
         """What beats chance, in sentences; or what is still to do."""
         return list(self.table.get("said", ()))
-
-
-@dataclass(frozen=True)
-class _Bench:
-    """Everything that each training of a simulation shares."""
-
-    out: Path
-    replay: Replay
-    dataset: Dataset
-    test: tuple[Subject, ...]
-    crops: Crops
-    source: Model | None
-    config: PathLike | Settings | None
-    device: torch.device
-    precision: str
-    note: Callable[[str], None]
-
-    def step(self, seed: int, arm: str, round_: int) -> Path:
-        """Return the folder of one training."""
-        return self.out / "seeds" / str(seed) / f"{arm}-{round_}"
-
-    def steps(self) -> list[Path]:
-        """List the folders of all trainings."""
-        return [
-            self.step(seed, arm, round_)
-            for seed in range(self.replay.seeds)
-            for arm, round_ in [(START, 0)]
-            + [(a, r) for a in self.replay.arms for r in range(1, self.replay.rounds + 1)]
-        ]
 
 
 def simulate_queue(
@@ -186,10 +142,10 @@ def simulate_queue(
     done = [0]
 
     def note(what: str) -> None:
-        done[0] = sum((path / "step.toml").is_file() for path in bench.steps())
+        done[0] = sum((path / STEP).is_file() for path in bench.steps())
         progress(f"training  {what}", done[0], len(bench.steps()))
 
-    bench = _Bench(out, replay, dataset, test, pack, model, config, where,
+    bench = Bench(out, replay, dataset, test, pack, model, config, where,
                    settings["precision"], note)  # fmt: skip
     for seed in range(seeds):
         _replay_if_free(bench, seed)
@@ -197,126 +153,20 @@ def simulate_queue(
     return Simulation(out)
 
 
-def _replay_if_free(bench: _Bench, seed: int) -> None:
+def _replay_if_free(bench: Bench, seed: int) -> None:
     """Replay one seed, unless another process does."""
     with ExitStack() as stack:
         try:
             stack.enter_context(locked(bench.out / "seeds" / str(seed), "simulating"))
         except CrosspatchError:
             return
-        _do(bench, seed, START, 0, bench.replay.first(seed))
+        take_step(bench, seed, START, 0, bench.replay.first(seed))
         for arm in bench.replay.arms:
             labelled = bench.replay.first(seed)
             before = bench.step(seed, START, 0)
             for round_ in range(1, bench.replay.rounds + 1):
-                labelled = [*labelled, *read_toml(before / "step.toml")["next"][arm]]
-                before = _do(bench, seed, arm, round_, labelled)
-
-
-def _do(bench: _Bench, seed: int, arm: str, round_: int, labelled: Sequence[str]) -> Path:
-    """Train on what is labelled, score, and write down what would be labelled next; once."""
-    place = bench.step(seed, arm, round_)
-    if (place / "step.toml").is_file():
-        return place
-    bench.note(f"seed {seed}, {arm}, {len(labelled)} labels")
-    run_folder = bench.out / "seeds" / str(seed) / "run"
-    run = _trained(
-        _only(bench.crops, labelled),
-        out=run_folder,
-        source=bench.source,
-        config=bench.config,
-        overrides={"training": {"validation_share": 0.0, "checks": 1, "fraction": 1.0}},
-        steps=bench.replay.steps,
-        seed=seed,
-        precision=bench.precision,
-        device=bench.device.type,
-        overwrite=True,
-    )
-    following = {} if round_ == bench.replay.rounds else (
-        _choices(bench, run.model, seed, arm, round_ + 1, labelled)
-    )  # fmt: skip
-    with new_folder(place, kind="step") as folder:
-        _write_scores(folder / "scores.csv", bench, run.model, (arm, seed, round_, len(labelled)))
-        table = {"arm": arm, "seed": seed, "round": round_, "labelled": list(labelled)}
-        write_toml(
-            folder / "step.toml", table | {"next": following}, says="One training of a simulation."
-        )
-    shutil.rmtree(run_folder, ignore_errors=True)
-    bench.note(f"seed {seed}, {arm}, {len(labelled)} labels")
-    return place
-
-
-def _trained(crops: Crops, **settings: Any) -> Run:
-    """Train; the run of an interrupted training is of no use, its simulation goes on."""
-    try:
-        return train(crops, **settings)
-    except StoppedError:
-        raise StoppedError("stopped; the same command goes on") from None
-
-
-def _choices(
-    bench: _Bench, model: Model, seed: int, arm: str, round_: int, labelled: Sequence[str]
-) -> dict[str, list[str]]:
-    """Say what each arm that goes on from a model would label next."""
-    arms = bench.replay.arms if arm == START else (arm,)
-    if arms == (RANDOM,):
-        return {RANDOM: bench.replay.choose(RANDOM, seed, round_, [])}
-    unsure = any(one in ("need", "uncertainty") for one in arms)
-    seen = _look(bench, model, set(labelled), with_uncertainty=unsure)
-    return {one: bench.replay.choose(one, seed, round_, seen) for one in arms}
-
-
-def _look(bench: _Bench, model: Model, labelled: set[str], *, with_uncertainty: bool) -> list[Seen]:
-    """See the pool as a model does that knows the masks of the labelled only."""
-    watch = observer(
-        model, bench.dataset, device=bench.device, precision=bench.precision,
-        with_uncertainty=with_uncertainty,
-    )  # fmt: skip
-    pool = set(bench.replay.pool)
-    return [
-        replace(
-            watch.look(subject),
-            status="trained" if subject.name in labelled else "open",
-            disagreement=float("nan"),
-            iou=float("nan"),
-        )
-        for subject in bench.dataset.subjects
-        if subject.name in pool
-    ]
-
-
-def _only(crops: Crops, names: Sequence[str]) -> Crops:
-    """Restrict the training split to some subjects, in memory.
-
-    Statistics stay those of all images of the pool: images cost no labels. The fingerprint is
-    another, so that such a run is never resumed on all of the crops.
-    """
-    kept = np.isin(crops.table["subject"], list(names)) & (crops.table["split"] == "train")
-    split = np.where(kept, "train", "").astype(object)
-    marks = (crops.fingerprint.encode(), *(name.encode() for name in sorted(names)))
-    return replace(
-        crops, table=crops.table | {"split": split}, fingerprint=fingerprint_bytes(*marks)
-    )
-
-
-def _write_scores(path: Path, bench: _Bench, model: Model, key: tuple[str, int, int, int]) -> None:
-    """Score the test subjects; all trainings must be scored on the same ones."""
-    method = model_method(model, bench.dataset, device=bench.device, precision=bench.precision)
-    (scores,), skipped = score_methods(bench.dataset, bench.test, [method])
-    if skipped:
-        raise InputError(f"{skipped[0][0]}: a test subject cannot be scored ({skipped[0][1]})")
-    text = io.StringIO(newline="")
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(SCORE_COLUMNS)
-    for row in scores.rows:
-        table.writerow([*key, *(_cell(getattr(row, name)) for name in _NAMES)])
-    write_text(path, text.getvalue())
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, float):
-        return "" if value != value else f"{value:.6g}"
-    return value
+                labelled = [*labelled, *read_toml(before / STEP)["next"][arm]]
+                before = take_step(bench, seed, arm, round_, labelled)
 
 
 def _crops(
@@ -371,9 +221,9 @@ def _begin(out: Path, settings: Mapping[str, Any], *, overwrite: bool) -> None:
 _SAYS = "A crosspatch simulation of choosing what to label."
 
 
-def _conclude(bench: _Bench, settings: Mapping[str, Any]) -> None:
+def _conclude(bench: Bench, settings: Mapping[str, Any]) -> None:
     """Write tables and figure where all is done; else say what is missing."""
-    missing = [path for path in bench.steps() if not (path / "step.toml").is_file()]
+    missing = [path for path in bench.steps() if not (path / STEP).is_file()]
     if missing:
         said = [
             f"{len(missing)} of {len(bench.steps())} trainings are not done; another process works "
@@ -382,7 +232,7 @@ def _conclude(bench: _Bench, settings: Mapping[str, Any]) -> None:
         _write_table(bench.out, settings, said)
         return
     parts = [
-        pl.read_csv(path / "scores.csv", schema_overrides={"subject": pl.String, "group": pl.String}
+        pl.read_csv(path / SCORES, schema_overrides={"subject": pl.String, "group": pl.String}
                     | dict.fromkeys(_FLOATS, pl.Float64))
         for path in bench.steps()
     ]  # fmt: skip
@@ -390,7 +240,7 @@ def _conclude(bench: _Bench, settings: Mapping[str, Any]) -> None:
     write_text(bench.out / "scores.csv", scores.write_csv())
     points, comparisons = judge(bench.replay, scores)
     write_arms(bench.out / "arms.csv", comparisons)
-    write_text(bench.out / "curve.svg", _figure(points))
+    write_text(bench.out / "curve.svg", figure_of(points))
     _write_table(bench.out, settings, sentences(comparisons))
     write_curve(bench.out / "curve.csv", points)
 
@@ -401,24 +251,3 @@ _FLOATS = [field.name for field in fields(SubjectScore) if field.type is float]
 def _write_table(out: Path, settings: Mapping[str, Any], said: Sequence[str]) -> None:
     table = {"settings": dict(settings), "said": list(said)}
     write_toml(out / "simulation.toml", table, says=_SAYS)
-
-
-def _figure(points: Sequence[Point]) -> str:
-    """Draw a panel a measure, chance in each."""
-    arms = dict.fromkeys(one.arm for one in points if one.arm != START)
-    curves = [_curve(arm, [one for one in points if one.arm in (START, arm)]) for arm in arms]
-    chance = [curve for curve in curves if curve.name in (RANDOM, FOREGROUND_RANDOM)]
-    return choice_curves(
-        [curve for curve in curves if curve not in chance], chance,
-        ylabel="test IoU, mean over subjects",
-    )  # fmt: skip
-
-
-def _curve(arm: str, points: Sequence[Point]) -> ChoiceCurve:
-    return ChoiceCurve(
-        name=arm,
-        labels=[one.labels for one in points],
-        values=[one.score.value for one in points],
-        low=[one.score.low for one in points],
-        high=[one.score.high for one in points],
-    )
