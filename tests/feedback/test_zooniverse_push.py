@@ -14,8 +14,9 @@ from PIL import Image
 from crosspatch.cli import main
 from crosspatch.errors import CrosspatchError, InputError, SettingsError
 from crosspatch.feedback.zooniverse import plan as plans
-from crosspatch.feedback.zooniverse.connection import Connection, NotAllowedError, Patience
+from crosspatch.feedback.zooniverse.connection import Connection
 from crosspatch.feedback.zooniverse.ledger import KEY, Ledger
+from crosspatch.feedback.zooniverse.patience import NotAllowedError, Patience
 from crosspatch.volunteers.proposals import read_proposals
 from crosspatch.workflows.info import info
 from crosspatch.workflows.zooniverse import push
@@ -402,7 +403,7 @@ def test_proposals_never_go_to_a_caesar_of_another_server(server, given, monkeyp
 
 KILLED = """
 import sys
-from crosspatch.feedback.zooniverse.connection import Patience
+from crosspatch.feedback.zooniverse.patience import Patience
 from crosspatch.workflows.zooniverse import push
 
 quick = Patience(tries=8, first_wait=0.02, longest_wait=0.2, timeout=10)

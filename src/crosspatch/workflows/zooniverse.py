@@ -10,14 +10,10 @@ from crosspatch import images as imagery
 from crosspatch.errors import CrosspatchError, InputError, SettingsError
 from crosspatch.feedback.table import read_queue
 from crosspatch.feedback.zooniverse.accounts import find_account
-from crosspatch.feedback.zooniverse.connection import (
-    Connection,
-    NotThereError,
-    Patience,
-    ZooniverseError,
-)
+from crosspatch.feedback.zooniverse.connection import Connection
 from crosspatch.feedback.zooniverse.exports import Export, Pull
 from crosspatch.feedback.zooniverse.ledger import Ledger
+from crosspatch.feedback.zooniverse.patience import NotThereError, Patience, ZooniverseError
 from crosspatch.feedback.zooniverse.plan import Plan, known_subjects, make_plan, write_plan
 from crosspatch.feedback.zooniverse.push import Push as Sending
 from crosspatch.feedback.zooniverse.push import Pushed

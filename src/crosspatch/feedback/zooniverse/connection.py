@@ -7,69 +7,27 @@ answer was lost (two subjects), and does not say when an image did not arrive.
 
 import email.utils
 import logging
-import random
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from crosspatch import __version__
-from crosspatch.errors import CrosspatchError, MissingExtraError
-from crosspatch.feedback.zooniverse.accounts import HOW, Account
+from crosspatch.feedback.zooniverse.accounts import Account
+from crosspatch.feedback.zooniverse.patience import (
+    ChangedError,
+    NotAllowedError,
+    NotThereError,
+    Patience,
+    UnansweredError,
+    ZooniverseError,
+)
+from crosspatch.feedback.zooniverse.signing import hidden, patiently, sign_in
 
 log = logging.getLogger(__name__)
 
 _JSON_API = "application/vnd.api+json; version=1"
 _PAGE = 100
-
-
-class ZooniverseError(CrosspatchError):
-    """Zooniverse refused something, or could not be reached."""
-
-
-class NotAllowedError(ZooniverseError):
-    """The account may not do this (401, 403)."""
-
-
-class NotThereError(ZooniverseError):
-    """There is no such thing, or the account may not see it (404, 410)."""
-
-
-class ChangedError(ZooniverseError):
-    """Somebody else has changed it in the meantime (409, 412)."""
-
-
-class UnansweredError(ZooniverseError):
-    """Whether it was done is not known: the answer was lost, or the server failed."""
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long a stubborn server is asked.
-
-    Attributes
-    ----------
-    tries : int
-        Attempts at one request.
-    first_wait, longest_wait : float
-        Seconds between attempts: doubled each time, with some chance in it.
-    timeout : float
-        Seconds without a single byte after which a connection counts as dead.
-    poll : float
-        Seconds between two looks at an export that is being made.
-    """
-
-    tries: int = 8
-    first_wait: float = 1.0
-    longest_wait: float = 60.0
-    timeout: float = 60.0
-    poll: float = 10.0
-
-    def wait(self, attempt: int) -> float:
-        """Seconds to wait after an attempt, counted from 0."""
-        wait: float = min(self.first_wait * 2.0**attempt, self.longest_wait)
-        return wait * random.uniform(0.75, 1.25)
 
 
 class Answer(NamedTuple):
@@ -98,7 +56,7 @@ class Connection:
     def __init__(self, account: Account, patience: Patience | None = None) -> None:
         self.account = account
         self.patience = patience or Patience()
-        self._client = _sign_in(account, self.patience)
+        self._client = sign_in(account, self.patience)
         import requests
 
         # At DEBUG it would log addresses, whose queries are signatures.
@@ -239,101 +197,18 @@ class Connection:
         return self._session.request(method, url, auth=sign, timeout=timeout, **more)
 
     def _token(self) -> str | None:
-        token = _patiently(self._client.get_bearer_token, self.account, self.patience)
+        token = patiently(self._client.get_bearer_token, self.account, self.patience)
         return None if token is None else str(token)
 
     def _refusal(self, method: str, url: str, status: int, said: str) -> ZooniverseError:
         kinds = {401: NotAllowedError, 403: NotAllowedError, 404: NotThereError, 410: NotThereError}
         kinds |= {409: ChangedError, 412: ChangedError}
-        reason = f"{status}: {_hidden(said, self.account)}" if said else str(status)
+        reason = f"{status}: {hidden(said, self.account)}" if said else str(status)
         return kinds.get(status, ZooniverseError)(self._sentence(method, url, reason))
 
     def _sentence(self, method: str, url: str, problem: str) -> str:
         parts = urlsplit(url)  # the query may hold a signature
         return f"{method} {parts.hostname}{parts.path}: {problem}"
-
-
-def _sign_in(account: Account, patience: Patience) -> Any:
-    """Sign in by panoptes-client, whose session is made to give up in time and to try again."""
-    if not account.known:
-        raise NotAllowedError(f"nobody to sign in to Zooniverse as: {HOW}")
-    root = logging.getLogger()
-    before = root.level, list(root.handlers)
-    try:
-        from panoptes_client import Panoptes
-    except ImportError:
-        raise MissingExtraError("Zooniverse", "zooniverse") from None
-    finally:  # importing it sets up logging for the whole program
-        root.level, root.handlers[:] = before
-    # "keyring" is a promise that the client does not keep: it makes it not sign in by itself.
-    client = Panoptes(
-        endpoint=account.endpoint,
-        login="keyring",
-        client_id=account.client_id,
-        client_secret=account.client_secret,
-    )
-    client.client_secret = account.client_secret
-    client.session.mount("https://", _adapter(patience))
-    client.session.mount("http://", _adapter(patience))
-    if not account.client_secret:
-        _patiently(lambda: client.login(account.username, account.password), account, patience)
-    _patiently(client.get_bearer_token, account, patience)
-    return client
-
-
-def _adapter(patience: Patience) -> Any:
-    """Make requests of panoptes-client's session end: signing in may be repeated."""
-    from requests.adapters import HTTPAdapter
-    from urllib3.util import Retry
-
-    class Ending(HTTPAdapter):
-        def send(self, *args: Any, **more: Any) -> Any:
-            more["timeout"] = more.get("timeout") or patience.timeout
-            return super().send(*args, **more)
-
-    again = Retry(
-        total=None,
-        connect=0,
-        read=0,
-        other=0,
-        status=patience.tries - 1,
-        backoff_factor=patience.first_wait,
-        backoff_max=patience.longest_wait,
-        status_forcelist=(408, 429, 500, 502, 503, 504),
-        allowed_methods=None,
-    )
-    return Ending(max_retries=again)
-
-
-def _patiently(work: Callable[[], Any], account: Account, patience: Patience) -> Any:
-    """Let panoptes-client sign in or renew its token; its errors become sentences."""
-    import requests
-    from panoptes_client.panoptes import PanoptesAPIException
-
-    place, problem = urlsplit(account.endpoint).hostname, ""
-    for attempt in range(patience.tries):
-        try:
-            return work()
-        except PanoptesAPIException as error:
-            said = _hidden(str(error), account)
-            raise NotAllowedError(f"{place} does not let {account.name} in: {said}") from None
-        except requests.exceptions.RetryError:
-            raise ZooniverseError(f"{place} lets nobody in at the moment; try later") from None
-        except requests.RequestException as error:
-            problem = f"cannot be reached ({type(error).__name__})"
-        except (KeyError, ValueError):
-            problem = "did not answer as Zooniverse does"
-        if attempt + 1 < patience.tries:
-            time.sleep(patience.wait(attempt))
-    raise ZooniverseError(f"{place} {problem}, {patience.tries} times; try again later")
-
-
-def _hidden(text: str, account: Account) -> str:
-    """Take our secrets out of what a server says."""
-    for secret in (account.password, account.client_secret):
-        if secret:
-            text = text.replace(secret, "...")
-    return " ".join(text.split())[:300]
 
 
 def _said(response: Any) -> str:

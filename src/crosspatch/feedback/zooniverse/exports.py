@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from crosspatch.errors import CrosspatchError, InputError
-from crosspatch.feedback.zooniverse.connection import (
-    Connection,
+from crosspatch.feedback.zooniverse.connection import Connection
+from crosspatch.feedback.zooniverse.patience import (
     NotAllowedError,
     NotThereError,
     ZooniverseError,

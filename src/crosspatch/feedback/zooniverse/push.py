@@ -12,14 +12,14 @@ from typing import Any
 from crosspatch import images
 from crosspatch.errors import InputError, SettingsError
 from crosspatch.feedback.proposals import machine_learnt, propose
-from crosspatch.feedback.zooniverse.connection import (
-    Connection,
+from crosspatch.feedback.zooniverse.connection import Connection
+from crosspatch.feedback.zooniverse.ledger import Ledger
+from crosspatch.feedback.zooniverse.patience import (
     NotAllowedError,
     NotThereError,
     UnansweredError,
     ZooniverseError,
 )
-from crosspatch.feedback.zooniverse.ledger import Ledger
 from crosspatch.feedback.zooniverse.plan import Plan, Wanted, key_of, media_of
 from crosspatch.feedback.zooniverse.uploads import Uploads
 from crosspatch.files import fingerprint_bytes, write_bytes

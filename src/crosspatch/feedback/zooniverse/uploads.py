@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from crosspatch.feedback.zooniverse.connection import (
+from crosspatch.feedback.zooniverse.connection import Connection
+from crosspatch.feedback.zooniverse.ledger import KEY, Ledger
+from crosspatch.feedback.zooniverse.patience import (
     ChangedError,
-    Connection,
     NotThereError,
     UnansweredError,
     ZooniverseError,
 )
-from crosspatch.feedback.zooniverse.ledger import KEY, Ledger
 
 log = logging.getLogger(__name__)
 
