@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,22 @@ def test_a_table_without_names_is_no_queue(maps, tmp_path):
     queue(tmp_path / "other.csv", "a,b", columns="x,y")
     with pytest.raises(InputError, match="no column 'name'"):
         open_material(maps, queue=tmp_path / "other.csv")
+
+
+@pytest.mark.parametrize("written", ["old/place/kelp/images/", "/gone/old/place/kelp/images/"])
+def test_images_are_found_where_all_of_it_was_moved_together(
+    maps, kelp_once, rewrite, tmp_path, written
+):
+    shutil.copytree(kelp_once.path, tmp_path / "kelp")
+    rewrite(
+        maps / "predictions.csv",
+        lambda row: row.update(file=written + row["file"].replace("\\", "/").rsplit("/", 1)[1]),
+    )
+    items = open_material(maps).items
+    assert [item.problem for item in items] == [""] * len(items)
+    assert {item.image.parent for item in items} == {tmp_path / "kelp/images"}
+    shutil.move(tmp_path / "kelp/images", tmp_path / "images")  # its data set is gone: no such end
+    assert all("--images" in item.problem for item in open_material(maps).items)
 
 
 @pytest.mark.parametrize("name", ["../up", "/etc/passwd", "a/b", "..", "", "c:x", "nul\0l"])

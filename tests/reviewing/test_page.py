@@ -60,6 +60,21 @@ def test_ten_thousand_subjects_are_a_few_cards(maps, tab, rewrite):
         served.stop()
 
 
+@pytest.mark.parametrize("size", [(1360, 860), (820, 1180)], ids=["desktop", "tablet"])
+def test_the_page_says_what_the_masks_are_of_where_it_asks(served, tab, size):
+    page = tab(served)
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    assert "“kelp”" in page.locator("#how").inner_text()
+    assert page.locator("#progress-says").inner_text() == "0 of 8 decided"
+    show(page, 0)
+    assert page.locator("#question").inner_text().startswith("Does the colour cover “kelp”")
+    assert page.locator("#object-says").inner_text() == "kelp"
+    for name in ("Brush", "Eraser", "Undo"):  # a finger cannot hover for a title
+        assert page.locator("#rail").get_by_text(name, exact=True).is_visible()
+    boxes = [page.locator(which).bounding_box() for which in ("#reject", "#accept")]
+    assert boxes[0]["y"] == boxes[1]["y"]
+
+
 def test_every_control_has_a_name(served, tab):
     page = tab(served, path="0")
     nameless = page.evaluate("""() =>

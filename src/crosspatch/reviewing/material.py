@@ -21,6 +21,7 @@ from crosspatch.prediction.folder import Predictions
 from crosspatch.reviewing.sources import Source, source_of
 
 QUEUE = "queue.csv"
+_END = 3  # parts of a path that must agree at its end: NAME/images/FILE of a data set
 
 
 @dataclass(frozen=True)
@@ -245,14 +246,28 @@ def _find_image(written: str, folder: Path, image_folder: Path | None) -> tuple[
         return None, f"{written} is no image"
     if image_folder is not None:
         places = [image_folder / named.name]
-    elif named.is_absolute():
-        places = [named]
-    else:  # it was written from the folder that predict ran in, which may be one of these
-        places = [base / named for base in (Path(), folder, *folder.resolve().parents)]
+    else:
+        places = [named] if named.is_absolute() else []
+        places += _where_it_may_be(named, folder)
     for place in places:
         if place.is_file():
             return place, ""
     return None, f"its image {written} is not there: say where the images are with --images"
+
+
+def _where_it_may_be(named: Path, folder: Path) -> list[Path]:
+    """List where an image may be of which the table says where it was when predict ran.
+
+    The path was written from the folder that predict ran in, which may be one above this one. And
+    all of it may have been moved or renamed together: then the end of the path still holds, from
+    the data set's folder on.
+    """
+    parts = named.parts[1:] if named.is_absolute() else named.parts
+    ends = [Path(*parts[first:]) for first in range(len(parts) - _END + 1)]
+    above = folder.resolve().parents
+    if named.is_absolute():
+        return [base / end for end in ends for base in above]
+    return [base / end for end in ends or [named] for base in (Path(), folder, *above)]
 
 
 def _stems(folder: Path) -> dict[str, Path]:

@@ -1,6 +1,6 @@
 // One subject large: the stage in the middle, tools at the left, how it is shown at the right.
 
-import { heatColour } from "./render.js";
+import { COLOURS, heatColour } from "./render.js";
 import { chip } from "./grid.js";
 import { Stage } from "./stage.js";
 import { Tools } from "./tools.js";
@@ -189,6 +189,7 @@ export class Editor {
     }
     $("show-mask").checked = look.mask;
     $("colour").value = look.colour;
+    document.body.style.setProperty("--mask", `rgb(${COLOURS[look.colour].join(" ")})`);
     $("beside-what").value = look.beside;
     $("own").hidden = look.combination >= 0;
   }
@@ -301,7 +302,7 @@ export class Editor {
       return;
     }
     const at = row * subject.width + column;
-    const parts = [`row ${row}, col ${column}`, { 0: "background", 1: "object", 255: "not sure" }[subject.mask.pixels[at]]];
+    const parts = [`row ${row}, col ${column}`, { 0: "background", 1: this.desk.thing, 255: "not sure" }[subject.mask.pixels[at]]];
     const probability = subject.probabilityMap?.pixels[at], votes = subject.votesMap;
     if (probability !== undefined) parts.push(probability === 255 ? "no data" : `probability ${(probability / 100).toFixed(2)}`);
     if (votes) parts.push(`votes ${Math.round((votes.pixels[at] / 100) * votes.voters)} of ${votes.voters}`);

@@ -22,7 +22,6 @@ class Desk {
     $("folder").textContent = folder.folder;
     $("about").textContent = [
       folder.kind === "dataset" ? "data set" : "predictions",
-      folder.foreground,
       folder.model && `model ${folder.model}`,
       `signed as ${folder.who}`,
     ].filter(Boolean).join("  ·  ");
@@ -32,6 +31,7 @@ class Desk {
       $("notes").append(line);
     });
     $("notes-box").hidden = !folder.said.length;
+    this.#sayWhat(folder.foreground);
     this.#bindOverview();
     this.#bindKeys();
     this.counts();
@@ -41,6 +41,16 @@ class Desk {
     });
     addEventListener("visibilitychange", () => document.hidden ? this.editor.leave() : this.#lookAgain());
     this.#route();
+  }
+
+  // Say what the masks are of, in the words of the folder, wherever somebody needs it.
+  #sayWhat(foreground) {
+    const thing = foreground === "foreground" ? "object" : foreground;
+    $("how").textContent = `The colour says where “${thing}” is. Open an image, look whether that is right, correct it, accept it.`;
+    $("question").textContent = `Does the colour cover “${thing}”, all of it and nothing else?`;
+    $("object-says").textContent = thing === "object" ? "Object" : thing;
+    $("object-says").title = thing;
+    this.thing = thing;
   }
 
   // --- which of the two is shown ---------------------------------------------------------------
