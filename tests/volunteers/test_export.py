@@ -52,6 +52,16 @@ def test_one_row_a_classification_in_their_order(made, rows):
         assert row["user_id"] == ("" if one.user_id is None else str(one.user_id))
 
 
+def test_a_project_retires_what_enough_people_saw(tmp_path):
+    masks = {"one": np.ones((40, 40), np.uint8)}
+    few = simulate(masks, volunteers=3, seed=1)
+    for number, expected in ((3, {"yes"}), (4, {"no"}), (None, {"no"})):
+        write_export(tmp_path / f"{number}.csv", few, retired_after=number)
+        folder = consensus(tmp_path / f"{number}.csv", out=tmp_path / f"set-{number}").path
+        with (folder / "subjects.csv").open(encoding="utf-8", newline="") as file:
+            assert {row["retired"] for row in csv.DictReader(file)} == expected
+
+
 def test_marks_are_freehand_lines_of_the_second_classifier(rows):
     blanks = 0
     for row in rows:

@@ -87,6 +87,17 @@ def test_the_public_name_and_crops_from_it(export, photos, tmp_path):
     assert len(crops) == 2
 
 
+def test_images_that_nobody_outlined_come_along_unlabelled_when_asked_for(export, photos, tmp_path):
+    Image.new("RGB", (20, 10), (9, 90, 200)).save(photos / "spare.jpg")
+    made = consensus(export, out=tmp_path / "set", images=photos, all_images=True)
+    assert [one.name for one in made.labelled] == ["7", "8"]
+    assert [(one.name, one.split) for one in made.unlabelled] == [("spare", None)]
+    assert (made.path / "images/spare.jpg").read_bytes() == (photos / "spare.jpg").read_bytes()
+    assert "spare.png is not taken along: the subject 'spare' was added twice" in made.said
+    assert "1 images that nobody outlined came along without a mask" in made.said
+    assert problems(made) == []
+
+
 def test_the_tables(export, photos, tmp_path):
     folder = consensus(export, out=tmp_path / "set", images=photos).path
     assert header(folder / "subjects.csv") == SUBJECT_COLUMNS
@@ -203,6 +214,7 @@ def test_processes_make_the_same_folder(export, tmp_path):
     ("settings", "error", "message"),
     [
         ({"images": "photos", "size": (4, 4)}, SettingsError, "not both"),
+        ({"all_images": True}, SettingsError, "of which folder"),
         ({"size": (0, 4)}, SettingsError, "WIDTHxHEIGHT"),
         ({"size": (10**6, 10**6)}, SettingsError, "WIDTHxHEIGHT"),
         ({"size": "640"}, SettingsError, "WIDTHxHEIGHT"),

@@ -18,6 +18,7 @@ def consensus(
     subjects: Path | None = None,
     workflows: Path | None = None,
     images: Path | None = None,
+    all_images: bool = False,
     size: str | None = None,
     workflow: str | None = None,
     workflow_version: str | None = None,
@@ -50,6 +51,8 @@ def consensus(
         The project's workflow export: names the tools of the old classifier.
     images
         Folder of the science images; masks get their sizes.
+    all_images
+        Take the images that nobody outlined along, without a mask.
     size
         WIDTHxHEIGHT of all masks, where there are no images. By itself a mask has the size of the
         image that volunteers saw.
@@ -97,6 +100,7 @@ def consensus(
             subjects=subjects,
             workflows=workflows,
             images=images,
+            all_images=all_images,
             size=size,
             workflow=workflow,
             workflow_version=workflow_version,

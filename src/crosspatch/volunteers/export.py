@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,20 +28,31 @@ _PROJECT_ID, _SUBJECT_SET_ID = "2864", "4880"
 _SECONDS_AT_WORK = 37
 
 
-def write_export(path: PathLike, classifications: Sequence[SimulatedClassification]) -> None:
+def write_export(
+    path: PathLike,
+    classifications: Sequence[SimulatedClassification],
+    *,
+    retired_after: int | None = None,
+) -> None:
     """Write a classification export, freehandLine marks of classifier 2.0.
 
     Parameters
     ----------
     path : the CSV file
     classifications : in the order of rows
+    retired_after : classifications of a subject with which the project has retired it; None: it
+        has retired none yet
 
     Raises
     ------
     CrosspatchError
         The file cannot be written; then nothing is.
     """
-    rows = ([*_identity(one), *_cells(one)] for one in classifications)
+    counts = Counter(one.subject_id for one in classifications)
+    rows = (
+        [*_identity(one), *_cells(one, _retired(one, counts[one.subject_id], retired_after))]
+        for one in classifications
+    )
     write_text(path, _csv(CLASSIFICATION_COLUMNS, rows))
 
 
@@ -76,7 +88,22 @@ def _identity(one: SimulatedClassification) -> list[object]:
     ]  # fmt: skip
 
 
-def _cells(one: SimulatedClassification) -> list[str]:
+def _retired(
+    one: SimulatedClassification, count: int, retired_after: int | None
+) -> dict[str, Any] | None:
+    """Say what Panoptes says of a subject's retirement; None where it was not retired."""
+    if retired_after is None or count < retired_after:
+        return None
+    return {
+        "workflow_id": int(WORKFLOW_ID),
+        "classifications_count": count,
+        "retired_at": "2025-03-01T00:00:00.000Z",
+        "subject_id": one.subject_id,
+        "retirement_reason": "classification_count",
+    }
+
+
+def _cells(one: SimulatedClassification, retired: dict[str, Any] | None) -> list[str]:
     annotations = [
         {
             "task": "T0",
@@ -84,7 +111,7 @@ def _cells(one: SimulatedClassification) -> list[str]:
             "value": [_mark(outline) for outline in one.outlines],
         }
     ]
-    subject = {str(one.subject_id): {"retired": None, "Filename": f"{one.name}.png"}}
+    subject = {str(one.subject_id): {"retired": retired, "Filename": f"{one.name}.png"}}
     return [_json(_metadata(one)), _json(annotations), _json(subject), str(one.subject_id)]
 
 

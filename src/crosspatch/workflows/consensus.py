@@ -49,6 +49,7 @@ def consensus(
     subjects: PathLike | None = None,
     workflows: PathLike | None = None,
     images: PathLike | None = None,
+    all_images: bool = False,
     size: tuple[int, int] | str | None = None,
     workflow: str | int | None = None,
     workflow_version: str | int | None = None,
@@ -77,6 +78,8 @@ def consensus(
     subjects, workflows : the project's other two exports: names of image files; tools and labels
     images : folder of science images, found by subject id or by a file name in the metadata; their
         sizes are the masks' sizes, and they are copied into the data set
+    all_images : copy the images that nobody outlined as well; they are unlabelled, for a queue to
+        say which to outline next
     size : (width, height) or "WIDTHxHEIGHT" in pixels of all masks, where there are no images; by
         itself a mask has the size of the image that volunteers saw
     workflow : which one; by itself the one with most classifications
@@ -123,7 +126,7 @@ def consensus(
     )
     rule = Rule(method, threshold, at_least)
     grid = None if size is None else _grid(size)
-    _check(rule, repeats, images, size)
+    _check(rule, repeats, images, size, all_images=all_images)
     refuse_existing(out, kind="dataset", overwrite=overwrite)
     refuse_inputs_inside(out, export, subjects, workflows, images, expert, proposals)
     shown = Proposals() if proposals is None else Proposals.of(read_proposals(proposals))
@@ -158,6 +161,8 @@ def consensus(
         for sentence in report.sentences(choice, gathered, work, images is not None):
             writer.note(sentence)
         _enter(writer, work, seed)
+        if all_images and frames.images is not None:
+            _take_along(writer, work, set(frames.images.values()))
         shutil.rmtree(writer.folder / _SPILL)
         if not any((writer.folder / "gold").iterdir()):
             (writer.folder / "gold").rmdir()
@@ -188,7 +193,12 @@ def _exports(
 
 
 def _check(
-    rule: Rule, repeats: str, images: PathLike | None, size: tuple[int, int] | str | None
+    rule: Rule,
+    repeats: str,
+    images: PathLike | None,
+    size: tuple[int, int] | str | None,
+    *,
+    all_images: bool,
 ) -> None:
     """Refuse settings that contradict each other."""
     if repeats not in ("first", "last", "all"):
@@ -197,6 +207,8 @@ def _check(
         raise SettingsError(
             f"the method {rule.method!r} needs one vote a volunteer: repeats first or last"
         )
+    if all_images and images is None:
+        raise SettingsError("all images of which folder? Give images as well")
     if size is not None and images is not None:
         raise SettingsError("give a size or images, not both: images have their own sizes")
 
@@ -299,3 +311,17 @@ def _enter(writer: DatasetWriter, work: BucketWork, seed: int) -> None:
     for row in work.rows:
         if row.status != MADE:
             writer.enter(row.name)  # an image without a mask: in no split
+
+
+def _take_along(writer: DatasetWriter, work: BucketWork, files: set[Path]) -> None:
+    """Copy the images that nobody classified: unlabelled, and in no split."""
+    used, taken = {row.file for row in work.rows}, 0
+    for file in sorted(file for file in files if file.name not in used):
+        try:
+            writer.enter(file.stem)
+        except InputError as error:
+            writer.note(f"{file.name} is not taken along: {error}")
+            continue
+        shutil.copyfile(file, writer.folder / "images" / f"{file.stem}{file.suffix.lower()}")
+        taken += 1
+    writer.note(f"{taken} images that nobody outlined came along without a mask")
