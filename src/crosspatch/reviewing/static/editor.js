@@ -14,7 +14,8 @@ export class Editor {
     this.look = look;
     this.stage = new Stage($("pane"), $("beside"), look);
     this.tools = new Tools(this.stage, () => this.#changed());
-    this.tools.onCursor = (point) => this.#read(point);
+    this.point = null; // where the cursor is, in the image
+    this.tools.onCursor = (point) => this.#read(this.point = point);
     this.subject = null;
     this.#bindTools();
     this.#bindLook();
@@ -49,7 +50,7 @@ export class Editor {
     this.#threshold();
     this.stage.show(subject);
     this.tools.update();
-    this.#read(null);
+    this.#read(this.point = null);
     this.state();
     if (this.look.beside !== "none") this.#loadBeside();
   }
@@ -139,6 +140,7 @@ export class Editor {
   #changed() {
     this.#threshold();
     this.stage.redraw();
+    this.#read(this.point);
     this.subject.saver.flush();
   }
 
@@ -198,6 +200,7 @@ export class Editor {
     if (!this.subject?.combinations) return;
     const option = (label, value) => new Option(label, value);
     const { combinations, bands } = this.subject;
+    $("bands-hint").hidden = combinations.length < 2;
     $("combination").replaceChildren(
       ...combinations.map(({ label }, index) => option(label, index)),
       ...(bands.length > 2 ? [option("Own choice …", -1)] : []),
