@@ -82,6 +82,7 @@ def simulate(name: str, target: Target, wishes: argparse.Namespace) -> None:
         dataset, recipe="windows", size=128, scale=target.scale, out=wishes.work / "crops" / name,
         workers=1,
     )  # fmt: skip
+    before = (wishes.work / "simulations" / name / "curve.csv").is_file()
     made = cp.simulate_queue(
         dataset, crops=crops, out=wishes.work / "simulations" / name, config=CONFIG,
         arms=wishes.arms, seeds=wishes.seeds, rounds=wishes.rounds, steps=wishes.steps,
@@ -93,7 +94,8 @@ def simulate(name: str, target: Target, wishes: argparse.Namespace) -> None:
         out.mkdir(exist_ok=True)
         for file in KEPT:
             shutil.copy(made.path / file, out / file)
-        log_opening(name, wishes)
+        if not before:
+            log_opening(name, wishes)
 
 
 def tell(what: str, done: int, total: int) -> None:
