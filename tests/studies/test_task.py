@@ -9,6 +9,7 @@ from crosspatch.studies.plan import read_plan
 from crosspatch.training.run import Run
 from crosspatch.workflows.report import report
 from crosspatch.workflows.study import study
+from crosspatch.workflows.study_outline import dry_run
 from small_study import SIDE, lay_out, write_plan
 
 SOURCE = {"datasets": ["colour"], "size": SIDE}
@@ -57,6 +58,13 @@ def test_the_report_sets_clicks_against_outlines_and_their_encoder(made):
     }
     difference = scores["clicks"] - scores["outlines"]
     assert table.rows[0][3].startswith(f"{difference:+.3f}"[:6])
+
+
+def test_a_dry_run_measures_it_too(data, caplog):
+    made, seconds = dry_run(write_plan(data, **TASK))
+    assert "source-clicks-s0" in [run.name for run in made.runs]
+    assert seconds > 0
+    assert not caplog.records
 
 
 def test_without_such_a_source_there_is_no_section(done):

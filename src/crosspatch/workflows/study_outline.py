@@ -65,11 +65,14 @@ def measure(settings: Settings, data: Data, device: str, precision: str) -> tupl
             device=device,
         )
         speeds = [line["images_per_second"] for line in run.metrics()[1:]]  # the first warms up
+        step = settings.training.batch / statistics.median(speeds)
+        if settings.network.head is not None:
+            return step, 0.0  # it draws no masks, so it is not scored
         method = model_method(run.model, noise, device=choose_device(device), precision=precision)
         before = time.perf_counter()
         score_rows(noise, noise.in_split("test"), [method])
         subject = time.perf_counter() - before
-    return settings.training.batch / statistics.median(speeds), subject
+    return step, subject
 
 
 def _noise(out: Path, data: Data) -> Dataset:
@@ -77,14 +80,14 @@ def _noise(out: Path, data: Data) -> Dataset:
     random = np.random.default_rng(0)
     side, channels = data.recipe.size, data.channels
 
-    def pair(height: int, width: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-        mask = (random.random((height, width)) < 0.5).astype(np.uint8)
+    def pair(height: int, width: int, some: bool) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+        mask = (random.random((height, width)) < 0.5 * some).astype(np.uint8)
         return random.integers(0, 256, (channels, height, width)).astype(np.uint8), mask
 
     with new_dataset(out) as writer:
         for number in range(_CROPS):
-            writer.add(f"crop-{number}", *pair(side, side), split="train")
+            writer.add(f"crop-{number}", *pair(side, side, number % 2 == 0), split="train")
         # Scored at the scale that the recipe resizes to, as the data's own subjects are.
         size = data.recipe.resize.shape(data.height, data.width)
-        writer.add("subject", *pair(*size), split="test")
+        writer.add("subject", *pair(*size, True), split="test")
     return Dataset.open(out)
