@@ -201,7 +201,8 @@ def test_a_score_that_is_no_number_is_null_in_the_metrics(straight, tmp_path):
 
 @pytest.mark.parametrize(("iou", "shown"), [(0.25, "  IoU 0.250"), (math.nan, "")])
 def test_the_live_line_shows_the_score_that_is_known(iou, shown):
-    work = SimpleNamespace(sums={"tversky": 1.0, "count": 2.0}, scores={"plain_iou": iou})
+    sums = {"tversky": 1.0, "count": 2.0}
+    work = SimpleNamespace(asks_presence=False, sums=sums, scores={"plain_iou": iou})
     assert loop._live(work, 30.0) == f"training  loss 0.500{shown}  30.0 images/s"
 
 
