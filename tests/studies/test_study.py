@@ -21,6 +21,7 @@ from crosspatch.studies.tables import (
 from crosspatch.training.loop import StoppedError
 from crosspatch.training.run import Run
 from crosspatch.workflows import study_job
+from crosspatch.workflows.evaluate import evaluate
 from crosspatch.workflows.info import info
 from crosspatch.workflows.study import study
 from folders import half, save
@@ -163,6 +164,21 @@ def test_folds_score_every_subject_of_the_target_once_a_seed(data):
     shared = {(data / f"out/crops/{name}/images.npy").stat().st_ino
               for name in ("target", "target-fold-0", "target-fold-3")}  # fmt: skip
     assert len(shared) == 1
+
+
+def test_subjects_are_scored_in_windows_of_the_size_of_the_crops(data):
+    target = {"dataset": "grey", "size": 16}
+    plan = write_plan(data, seeds=[0], fractions=[1.0], baselines=[], target=target, sources=None)
+    made = study(plan, out=data / "out")
+    found = {row["subject"]: row["loss"] for row in rows_of(made) if row["weights"] == "averaged"}
+    model = next((made.path / "runs").glob("*/model"))
+
+    def losses(window):
+        scores = evaluate(model, data / "grey", device="cpu", precision="fp32", window=window)
+        return [one.loss for one in scores.methods[0].rows]
+
+    assert [float(loss) for loss in found.values()] == pytest.approx(losses(16), rel=1e-4)
+    assert [float(loss) for loss in found.values()] != pytest.approx(losses(None), rel=1e-4)
 
 
 def test_a_failing_run_is_listed_and_stops_no_other(data, monkeypatch):

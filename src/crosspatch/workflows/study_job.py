@@ -118,7 +118,11 @@ def _score_models(job: Job, crops: Crops, run: Run) -> None:
         model = Model.open(path)
         refuse_training_subjects(dataset, subjects, model.facts.seen, _contents(dataset, crops))
         method = model_method(
-            model, dataset, device=torch.device(job.device), precision=job.precision
+            model,
+            dataset,
+            device=torch.device(job.device),
+            precision=job.precision,
+            window=model.facts.crop_size,  # in larger ones, networks of few labels draw worse
         )
         methods.append(replace(method, name=name))
     _score(job, dataset, subjects, methods, run.path)
