@@ -16,7 +16,6 @@ from crosspatch.images import pictures
 from crosspatch.prediction.folder import Predicted, write_tables
 from crosspatch.reviewing.app import make_app
 from crosspatch.reviewing.desk import Desk
-from crosspatch.reviewing.harvest import make_dataset
 from crosspatch.reviewing.material import open_material
 from crosspatch.reviewing.store import FOLDER, Store
 
@@ -96,12 +95,7 @@ def visit(open_desk):
 
     def visit_(folder, *, letting_in=True, **options):
         desk = open_desk(folder, **options)
-
-        def harvest():
-            made = make_dataset(desk, folder / "reviewed", overwrite=True)
-            return {"count": made.count, "said": made.said, "skipped": made.skipped}
-
-        app = make_app(desk, token=TOKEN, port=PORT, make_dataset=harvest)
+        app = make_app(desk, token=TOKEN, port=PORT)
         client = TestClient(app, base_url=HOST, headers={"origin": HOST})
         if letting_in:
             assert client.get("/", params={"token": TOKEN}).status_code == 200

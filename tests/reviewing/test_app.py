@@ -8,10 +8,13 @@ import pytest
 from PIL import Image
 
 from crosspatch import images
+from crosspatch.dataset import Dataset
+from crosspatch.files import write_bytes, write_toml
+from crosspatch.images import pictures
 from crosspatch.reviewing import app as module
 from crosspatch.reviewing.guard import HEADERS
 
-from .conftest import HOST, PORT, TOKEN
+from .conftest import HOST, PORT, TOKEN, write_maps
 
 
 def whole(value, height=96, width=80):
@@ -253,6 +256,57 @@ def test_thumbnails_are_small_kept_and_follow_the_mask(visit, maps):
     second = client.get("/api/subjects/0/thumbnail?v=1")
     assert second.content != first.content
     assert second.content == client.get("/api/subjects/0/thumbnail?v=1").content
+
+
+@pytest.mark.parametrize(
+    "names",
+    [None, ["blue", "green", "red", "near infrared"], ["red", "green", "blue", "nir"],
+     ["near infrared", "red", "green", "blue"]],
+)  # fmt: skip
+def test_a_card_has_the_colours_of_the_large_picture(visit, kelp_once, tmp_path, names):
+    """Whatever predict drew its overlays in: the page has one rule for both."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "set"
+    blocks = rng.integers(0, 4000, (4, 6, 5)).astype(np.uint16).repeat(16, 1).repeat(16, 2)
+    images.write_image(folder / "images/a.tif", blocks)
+    images.write_mask(folder / "masks/a.png", np.zeros((96, 80), np.uint8))
+    declared = {} if names is None else {"channels": names}
+    write_toml(folder / "dataset.toml", {"foreground": "kelp", **declared}, says="of the tests")
+    maps = write_maps(Dataset.open(folder), tmp_path / "maps")
+    swapped = np.zeros((96, 80, 3), np.uint8)
+    write_bytes(maps / "overlays/a.png", pictures.to_png_bytes(swapped))
+    client = visit(maps)
+    usual = client.get("/api/subjects/0").json()["combinations"][0]["bands"]
+    red = 2 if names is None else names.index("red")
+    assert usual[0] == red
+    bands = ",".join(map(str, usual))
+    tile = client.get(f"/api/subjects/0/tile/0/0/0?bands={bands}")
+    large = np.asarray(Image.open(io.BytesIO(tile.content))).astype(int)
+    card = client.get("/api/subjects/0/thumbnail")
+    small = np.asarray(Image.open(io.BytesIO(card.content))).astype(int)
+    inner = np.ix_(range(8, 96, 16), range(8, 80, 16))
+    assert np.abs(large[inner] - small[inner]).max() < 12, "but for what JPEG takes"
+
+
+def test_the_page_says_what_it_would_make_and_then_makes_it(visit, maps):
+    client = visit(maps)
+    state = {"note": ""}
+    client.patch("/api/subjects/1/mask?version=0", content=whole(1))
+    for number, version, decision in ((0, 0, "accepted"), (1, 1, "accepted"), (2, 0, "rejected")):
+        verdict = state | {"version": version, "decision": decision}
+        assert client.put(f"/api/subjects/{number}/review", json=verdict).status_code == 200
+    plan = client.get("/api/dataset").json()
+    path = str(maps.resolve() / "reviewed")
+    assert plan == {
+        "path": path, "exists": False, "total": 8,
+        "accepted": 1, "corrected": 1, "rejected": 1, "open": 5, "problems": 0,
+    }  # fmt: skip
+    assert not (maps / "reviewed").exists(), "asking makes nothing"
+    made = client.post("/api/dataset").json()
+    assert (made["path"], made["count"]) == (path, 2)
+    assert made["next"].startswith("crosspatch prepare ")
+    assert "--recipe windows --out" in made["next"]
+    assert client.get("/api/dataset").json()["exists"]
 
 
 def test_the_page_makes_a_data_set_of_what_was_accepted(visit, maps):

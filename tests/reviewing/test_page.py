@@ -65,7 +65,7 @@ def test_the_page_says_what_the_masks_are_of_where_it_asks(served, tab, size):
     page = tab(served)
     page.set_viewport_size({"width": size[0], "height": size[1]})
     assert "“kelp”" in page.locator("#how").inner_text()
-    assert page.locator("#progress-says").inner_text() == "0 of 8 decided"
+    assert page.locator("#progress-says").inner_text() == "0 of 8 done"
     show(page, 0)
     assert page.locator("#question").inner_text().startswith("Does the colour cover “kelp”")
     assert page.locator("#object-says").inner_text() == "kelp"

@@ -34,7 +34,7 @@ def test_draw_erase_undo_accept_reload_and_the_disk_holds_what_the_screen_showed
     show(page, 0)
     assert np.array_equal(on_screen(page), before)
     assert np.array_equal(served.on_disk(name_of(served, 0)), before)
-    assert page.locator("#state").inner_text() == "✎ corrected"
+    assert page.locator("#state").inner_text() == "✎ Corrected"
     assert served.lines()[-1] | {"time": ""} == {
         "time": "", "who": "anna", "subject": name_of(served, 0), "version": 5,
         "what": "decision", "decision": "accepted", "corrected": True, "threshold": None,
@@ -81,13 +81,13 @@ def test_everything_can_be_done_by_keyboard_alone(served, tab):
     assert page.evaluate("document.activeElement.id") == "grid"
 
 
-def test_polygon_fill_and_not_sure_reach_the_disk(served, tab):
+def test_polygon_fill_and_ignored_reach_the_disk(served, tab):
     page = tab(served, path="0")
     page.keyboard.press("g")
     for row, col in ((10, 10), (10, 70), (80, 70), (80, 10)):
         page.mouse.click(*at(page, row, col))
     page.mouse.click(*at(page, 10, 10))  # on the first corner: closed
-    page.locator("[data-paints=unsure]").click()
+    page.locator("[data-paints=ignored]").click()
     page.keyboard.press("f")
     page.mouse.click(*at(page, 40, 40))
     saved(page)
@@ -139,15 +139,15 @@ def test_wheel_and_two_fingers_zoom_and_pan(served, tab):
         return page.locator("#readout").inner_text().split(" ·")[0]
 
     middle = at(page, 48, 40)
-    assert row_under(*middle) == "row 48, col 40"
+    assert row_under(*middle) == "row 48, column 40"
     page.mouse.wheel(0, -600)
-    assert row_under(*middle) == "row 48, col 40"
+    assert row_under(*middle) == "row 48, column 40"
     off = row_under(middle[0] + 100, middle[1])
-    col = int(off.split("col ")[1])
+    col = int(off.split("column ")[1])
     assert 40 < col < 40 + 100 / 7, "100 screen pixels are fewer pixels of the image than before"
     page.keyboard.press("0")
     drag(page, (48, 40), (58, 50))
-    assert row_under(*at(page, 58, 50)) == "row 48, col 40"
+    assert row_under(*at(page, 58, 50)) == "row 48, column 40"
     page.keyboard.press("0")
     touch = page.context.new_cdp_session(page)
 
@@ -160,8 +160,8 @@ def test_wheel_and_two_fingers_zoom_and_pan(served, tab):
     fingers("touchStart", (x - 40, y), (x + 40, y))
     fingers("touchMove", (x - 160, y), (x + 160, y))
     fingers("touchEnd")
-    assert row_under(*middle) == "row 48, col 40"
-    zoomed = int(row_under(middle[0] + 100, middle[1]).split("col ")[1])
+    assert row_under(*middle) == "row 48, column 40"
+    zoomed = int(row_under(middle[0] + 100, middle[1]).split("column ")[1])
     assert 40 < zoomed < 40 + 100 / 20
     assert served.desk.store.states == {}, "two fingers draw nothing"
 

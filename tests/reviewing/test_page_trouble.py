@@ -70,7 +70,7 @@ def test_a_server_that_dies_takes_nothing_with_it(maps, tab):
         saved(later)
         assert np.array_equal(on_screen(later), seen)
         assert np.array_equal(again.on_disk(name_of(again, 0)), seen)
-        assert "taken up again" in later.locator("#toasts").inner_text()
+        assert "taken up again" in later.locator("#sign").inner_text()
     finally:
         again.stop()
 
@@ -132,7 +132,7 @@ def test_subjects_that_cannot_be_shown_say_why_and_hold_nobody_up(maps, tab, rew
         page.wait_for_selector("body[data-shown='1']")
         assert "is 5 x 7 pixels" in page.locator("#said").inner_text()
         page.keyboard.press("a")
-        page.wait_for_selector(".toast:has-text('cannot be accepted')")
+        page.wait_for_selector("#sign:has-text('cannot be accepted')")
         page.wait_for_selector("body[data-shown='1']")
         drag(page, (20, 10), (20, 60))
         saved(page)

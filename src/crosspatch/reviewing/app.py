@@ -1,6 +1,5 @@
 """The web application: addresses in, what the desk says out. It knows no paths and no names."""
 
-from collections.abc import Callable
 from importlib.resources import files as package_files
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from starlette.types import ASGIApp
 from crosspatch.errors import CrosspatchError, InputError
 from crosspatch.reviewing.desk import Desk
 from crosspatch.reviewing.guard import Guard
+from crosspatch.reviewing.harvest import make_planned, plan_dataset
 from crosspatch.reviewing.pixels import packed
 from crosspatch.reviewing.store import ConflictError, Decision, State
 
@@ -38,9 +38,7 @@ class Verdict(BaseModel):
     note: str = Field(max_length=5000)
 
 
-def make_app(
-    desk: Desk, *, token: str, port: int, make_dataset: Callable[[], dict[str, Any]]
-) -> ASGIApp:
+def make_app(desk: Desk, *, token: str, port: int) -> ASGIApp:
     """Build the application around a desk.
 
     Parameters
@@ -48,14 +46,13 @@ def make_app(
     desk : the subjects and their reviews
     token : the secret of the link
     port : that the server listens on
-    make_dataset : makes a data set of what was accepted, and says what came of it
     """
     # The generated documentation loads its scripts from elsewhere: there is none.
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     _add_errors(app)
     _add_page(app)
     _add_reading(app, desk)
-    _add_writing(app, desk, make_dataset)
+    _add_writing(app, desk)
     return Guard(app, token=token, port=port)
 
 
@@ -98,6 +95,10 @@ def _add_reading(app: FastAPI, desk: Desk) -> None:
     def states() -> dict[int, dict[str, Any]]:
         return desk.states()
 
+    @app.get("/api/dataset")
+    def planned() -> dict[str, Any]:
+        return plan_dataset(desk)
+
     @app.get("/api/subjects/{number}")
     def subject(number: int) -> dict[str, Any]:
         return desk.describe(number)
@@ -132,7 +133,7 @@ def _add_reading(app: FastAPI, desk: Desk) -> None:
         return _packed(packed(steps), {"x-voters": str(voters)})
 
 
-def _add_writing(app: FastAPI, desk: Desk, make_dataset: Callable[[], dict[str, Any]]) -> None:
+def _add_writing(app: FastAPI, desk: Desk) -> None:
     @app.put("/api/subjects/{number}/review")
     def review(number: int, verdict: Verdict) -> dict[str, Any]:
         return vars(desk.decide(number, verdict.version, verdict.decision, verdict.note))
@@ -152,7 +153,7 @@ def _add_writing(app: FastAPI, desk: Desk, make_dataset: Callable[[], dict[str, 
 
     @app.post("/api/dataset")
     def dataset() -> dict[str, Any]:
-        return make_dataset()
+        return make_planned(desk)
 
 
 async def _body(request: Request) -> bytes | None:

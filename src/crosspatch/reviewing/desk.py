@@ -24,6 +24,8 @@ from crosspatch.reviewing.store import Decision, State, Store
 LARGEST = 2**28
 """Most pixels of a mask that a page holds whole: 16,384 x 16,384."""
 
+_DRAWN = "2"  # how thumbnails are drawn; those that an earlier program kept are not used
+
 _MEMORY = 768 * 2**20  # bytes of decoded images that are kept
 
 
@@ -76,6 +78,7 @@ class Desk:
                     "name": item.name,
                     "reason": item.reason,
                     "priority": item.priority,
+                    "share": item.share,
                     "problem": item.problem,
                     "state": asdict(self.store.state(item.name)),
                 }
@@ -98,8 +101,7 @@ class Desk:
 
     def _read_view(self, item: Item) -> View:
         image = self._read_image(item)
-        names = image.channel_names or self._declared(len(image.pixels))
-        return View(Pyramid([stretched_planes(image.pixels)]), names)
+        return View(Pyramid([stretched_planes(image.pixels)]), self._names(item, image))
 
     def _read_image(self, item: Item) -> images.Image:
         if item.problem or item.image is None:
@@ -108,9 +110,10 @@ class Desk:
             self.material.contained(item.image)
         return images.read_image(item.image)
 
-    def _declared(self, channels: int) -> tuple[str, ...] | None:
-        names = self.material.channel_names
-        return names if names is not None and len(names) == channels else None
+    def _names(self, item: Item, image: images.Image) -> tuple[str, ...] | None:
+        """Return what the image's channels are called, by its file or else by its data set."""
+        names = image.channel_names or item.channel_names or self.material.channel_names
+        return names if names is not None and len(names) == len(image.pixels) else None
 
     def describe(self, number: int) -> dict[str, Any]:
         """Everything about a subject that is no picture; ``problem`` says what is wrong with it."""
@@ -242,37 +245,35 @@ class Desk:
     def thumbnail(self, number: int) -> bytes:
         """Draw a small JPEG of a subject with its mask; kept in ``reviews/thumbnails``."""
         item = self.item(number)
-        state = self.store.state(item.name)
         if item.problem or item.image is None:
             raise InputError(item.problem or f"{item.name} has no image")
-        used = [item.overlay or item.image, self.store.mask_path(item.name)]
-        stamp = "\0".join([item.name, *map(_stamp, used)])
+        used = [item.image, item.mask, self.store.mask_path(item.name)]
+        stamp = "\0".join([_DRAWN, item.name, *map(_stamp, used)])
         key = fingerprint_bytes(stamp.encode())[:32]
         path = self.material.contained(self.store.folder / "thumbnails" / f"{key}.jpg")
-        return pixels.cached_file(path, lambda: self._draw_thumbnail(number, item, state))
+        return pixels.cached_file(path, lambda: self._draw_thumbnail(item))
 
-    def _draw_thumbnail(self, number: int, item: Item, state: State) -> bytes:
-        if item.overlay is not None and not state.corrected:
-            overlay = images.read_image(self.material.contained(item.overlay))
-            return pixels.shrink_picture(overlay.pixels)
+    def _draw_thumbnail(self, item: Item) -> bytes:
         image = self._read_image(item)
-        names = image.channel_names or self._declared(len(image.pixels))
+        bands = natural_bands(len(image.pixels), self._names(item, image))
         try:
             corrected = self.store.mask(item.name)
             mask = self.material.read_mask(item) if corrected is None else corrected
         except InputError:
             mask = None
-        return pixels.thumbnail(image.pixels, names, mask)
+        return pixels.thumbnail(image.pixels, bands, mask)
 
     def _plain(self, error: CrosspatchError) -> str:
         """Return a message with paths as they look from inside the folder."""
         return str(error).replace(f"{self.material.path}/", "")
 
 
-def _stamp(path: Path) -> str:
+def _stamp(path: Path | None) -> str:
     try:
-        found = path.stat()
+        found = path.stat() if path is not None else None
     except OSError:
+        found = None
+    if found is None:
         return ""
     return f"{found.st_size} {found.st_mtime_ns}"
 

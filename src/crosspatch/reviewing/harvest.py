@@ -1,8 +1,12 @@
 """What a review leaves: a data set of the accepted masks, corrected or not, to train on."""
 
+import os
+import shlex
+import subprocess
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from crosspatch import images
 from crosspatch.dataset import DatasetWriter, new_dataset
@@ -11,6 +15,9 @@ from crosspatch.files import PathLike
 from crosspatch.progress import Progress, silent
 from crosspatch.reviewing.desk import Desk
 from crosspatch.reviewing.material import Item
+
+REVIEWED = "reviewed"
+"""The data set that the page's button makes, inside the folder that is reviewed."""
 
 SPLIT_COLUMNS = {
     "name": "of the subject",
@@ -36,6 +43,57 @@ class Harvest:
     count: int
     skipped: tuple[tuple[str, str], ...]
     said: tuple[str, ...]
+
+
+def plan_dataset(desk: Desk) -> dict[str, Any]:
+    """Say what the page's button would make, where, and what it would leave out; make nothing.
+
+    Returns
+    -------
+    dict
+        ``path`` of the folder and whether one ``exists`` there; how many subjects there are in
+        ``total``, each counted once: ``accepted`` as they are, ``corrected``, ``rejected``,
+        ``open``, ``problems``.
+    """
+    out = _made_in(desk)
+    count = Counter(_group(desk, item) for item in desk.material.items)
+    groups = ("accepted", "corrected", "rejected", "open", "problems")
+    return {
+        "path": str(out),
+        "exists": out.exists(),
+        "total": len(desk.material.items),
+        **{group: count[group] for group in groups},
+    }
+
+
+def _group(desk: Desk, item: Item) -> str:
+    state = desk.store.state(item.name)
+    if item.problem:
+        return "problems"
+    if state.decision == "accepted":
+        return "corrected" if state.corrected else "accepted"
+    return state.decision or "open"
+
+
+def _made_in(desk: Desk) -> Path:
+    return desk.material.path.resolve() / REVIEWED
+
+
+def make_planned(desk: Desk) -> dict[str, Any]:
+    """Make what ``plan_dataset`` says.
+
+    Returns
+    -------
+    dict
+        ``path``, ``count``, ``skipped`` and ``said`` of the ``Harvest``; ``next``: the command
+        that cuts it into crops.
+    """
+    made = make_dataset(desk, _made_in(desk), overwrite=True)
+    words = ["crosspatch", "prepare", str(made.path), "--recipe", "windows", "--out",
+             f"{made.path}-crops"]  # fmt: skip
+    typed = subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+    return {"path": str(made.path), "count": made.count, "skipped": made.skipped,
+            "said": made.said, "next": typed}  # fmt: skip
 
 
 def make_dataset(

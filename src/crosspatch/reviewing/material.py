@@ -31,10 +31,12 @@ class Item:
     Attributes
     ----------
     name : of its files
-    image, mask, probability, votes, overlay : what there is of it; None where there is nothing
+    image, mask, probability, votes : what there is of it; None where there is nothing
+    channel_names : of the image, as its data set has them; None where unknown
     voters : how many people voted, where that is known
     split, group : as its data set has them; None where unknown
     reason, priority : from queue.csv, else empty and None
+    share : of the image that the model drew as foreground; None where no model did
     problem : why it cannot be reviewed; empty where it can
     """
 
@@ -43,12 +45,13 @@ class Item:
     mask: Path | None = None
     probability: Path | None = None
     votes: Path | None = None
-    overlay: Path | None = None
+    channel_names: tuple[str, ...] | None = None
     voters: int | None = None
     split: str | None = None
     group: str | None = None
     reason: str = ""
     priority: float | None = None
+    share: float | None = None
     problem: str = ""
 
 
@@ -134,7 +137,7 @@ def open_material(
 def _open_predictions(path: Path, image_folder: Path | None) -> Material:
     found = Predictions.open(path)
     sources: dict[Path, Source] = {}
-    probabilities, overlays = _stems(path / "probabilities"), _stems(path / "overlays")
+    probabilities = _stems(path / "probabilities")
     items, places, seen = [], set(), set()
     for row in found.rows:
         name = row.get("name") or ""
@@ -148,7 +151,7 @@ def _open_predictions(path: Path, image_folder: Path | None) -> Material:
             image,
             _mask_of(path, row.get("mask") or ""),
             probabilities.get(name),
-            overlay=overlays.get(name),
+            share=_number(row.get("foreground")),
             problem=problem,
         )
         if image is not None:
@@ -182,6 +185,7 @@ def _from_source(item: Item, image: Path, sources: dict[Path, Source]) -> Item:
     source = sources[image.parent]
     return replace(
         item,
+        channel_names=source.channel_names,
         votes=source.votes.get(image.stem),
         voters=source.voters.get(image.stem),
         split=source.split_of(image.stem),

@@ -95,26 +95,22 @@ def halve(planes: Planes) -> Planes:
     return ((total + 2) >> 2).astype(np.uint8)
 
 
-def thumbnail(
-    pixels: NDArray[Any], channel_names: tuple[str, ...] | None, mask: NDArray[np.uint8] | None
-) -> bytes:
-    """Draw a small picture of an image (C, H, W), its mask (H, W) outlined on it, as JPEG."""
+def thumbnail(pixels: NDArray[Any], bands: list[int], mask: NDArray[np.uint8] | None) -> bytes:
+    """Draw a small picture of an image (C, H, W), its mask (H, W) outlined on it, as JPEG.
+
+    ``bands`` are the one or three channels to show. Each is stretched as for the tiles, so that
+    a card has the colours of the large picture.
+    """
     height, width = pixels.shape[1:]
     shrink = min(THUMBNAIL / max(height, width), 1.0)
     size = (max(1, round(height * shrink)), max(1, round(width * shrink)))
     step = max(int(1 / shrink) // 4, 1)  # four pixels a side average well, and huge images are slow
-    picture = pictures.to_rgb(resize_image(pixels[:, ::step, ::step], size), channel_names)
+    planes = pictures.stretched_planes(pixels[:, ::step, ::step])[bands]
+    small = resize_image(planes, size).transpose(1, 2, 0)
+    picture = np.ascontiguousarray(np.broadcast_to(small, (*size, 3)))
     if mask is not None and mask.shape == (height, width):
         picture = pictures.overlay(picture, resize_mask(mask, size))
     return _encoded(picture, "JPEG", quality=88)
-
-
-def shrink_picture(picture: NDArray[np.uint8]) -> bytes:
-    """Draw a small copy of a picture (3, H, W) as JPEG."""
-    height, width = picture.shape[1:]
-    shrink = min(THUMBNAIL / max(height, width), 1.0)
-    size = (max(1, round(height * shrink)), max(1, round(width * shrink)))
-    return _encoded(resize_image(picture, size).transpose(1, 2, 0), "JPEG", quality=88)
 
 
 def probability_steps(probability: NDArray[Any]) -> NDArray[np.uint8]:

@@ -6,7 +6,6 @@ import secrets
 import socket
 from collections.abc import Callable
 from contextlib import closing
-from typing import Any
 
 import uvicorn
 
@@ -46,7 +45,6 @@ def serve(
     desk: Desk,
     *,
     port: int,
-    make_dataset: Callable[[], dict[str, Any]],
     ready: Callable[[str], None],
     started: Callable[[uvicorn.Server], None] = lambda server: None,
 ) -> None:
@@ -56,14 +54,13 @@ def serve(
     ----------
     desk : what is reviewed
     port : to listen on; 0 for any
-    make_dataset : see ``make_app``
     ready : told the link to open, once it will be answered
     started : given the server, whose ``should_exit`` ends it
     """
     with closing(listen(port)) as taken:
         number = int(taken.getsockname()[1])
         token = secrets.token_urlsafe(32)
-        app = make_app(desk, token=token, port=number, make_dataset=make_dataset)
+        app = make_app(desk, token=token, port=number)
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, lifespan="off", ws="none",
             server_header=False, timeout_graceful_shutdown=3,

@@ -3,7 +3,7 @@
 import getpass
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from crosspatch.errors import MissingExtraError
 from crosspatch.files import PathLike, locked, refuse_existing, refuse_inputs_inside
@@ -15,9 +15,6 @@ from crosspatch.reviewing.store import FOLDER, Store
 
 if TYPE_CHECKING:
     import uvicorn
-
-REVIEWED = "reviewed"
-"""The data set that the page's button makes, inside the folder that is reviewed."""
 
 
 def review(
@@ -58,14 +55,7 @@ def review(
     with locked(material.contained(material.path / FOLDER), "reviewing"):
         store = Store(material.path / FOLDER, who=who or _account(), model=material.model)
         desk = Desk(material, store)
-
-        def harvest() -> dict[str, Any]:
-            made = make_dataset(desk, material.path / REVIEWED, overwrite=True)
-            return {"path": REVIEWED, "count": made.count, "skipped": made.skipped,
-                    "said": made.said}  # fmt: skip
-
-        serve(desk, port=port, make_dataset=harvest, ready=lambda link: ready(link, desk),
-              started=started)  # fmt: skip
+        serve(desk, port=port, ready=lambda link: ready(link, desk), started=started)
 
 
 def reviewed(

@@ -59,4 +59,5 @@ export async function writeReview(number, version, decision, note) {
   return (await ask(`${subject(number)}/review`, { method: "PUT", headers, body, keepalive: outlives(body) })).json();
 }
 
+export const planDataset = async () => (await ask("/api/dataset")).json();
 export const makeDataset = async () => (await ask("/api/dataset", { method: "POST" })).json();

@@ -1,27 +1,29 @@
 // One subject large: the stage in the middle, tools at the left, how it is shown at the right.
 
-import { COLOURS, heatColour } from "./render.js";
 import { chip } from "./grid.js";
+import { OBJECT } from "./mask.js";
+import { Panel } from "./panel.js";
+import { outdated, percent, say } from "./signs.js";
 import { Stage } from "./stage.js";
+import { Threshold } from "./threshold.js";
 import { Tools } from "./tools.js";
 
 const $ = (id) => document.getElementById(id);
-const BESIDE = ["none", "image", "votes", "probability"];
+const MUCH = 0.5; // share of an image: a change beyond it is said when somebody goes on
 
 export class Editor {
   constructor(desk, look) {
     this.desk = desk; // main.js: what goes beyond one subject
-    this.look = look;
+    this.subject = null;
+    this.panel = new Panel(this, look);
     this.stage = new Stage($("pane"), $("beside"), look);
-    this.tools = new Tools(this.stage, () => this.#changed());
+    this.tools = new Tools(this.stage, () => this.changed());
     this.point = null; // where the cursor is, in the image
     this.tools.onCursor = (point) => this.#read(this.point = point);
-    this.subject = null;
+    this.tools.onFill = (filled, was) => this.#sayFill(filled, was);
+    this.threshold = new Threshold(this);
     this.#bindTools();
-    this.#bindLook();
-    this.#bindMask();
     this.#bindReview();
-    this.#showLook();
   }
 
   // --- showing -------------------------------------------------------------------------------
@@ -41,41 +43,64 @@ export class Editor {
     $("subject-name").textContent = $("subject-name").title = subject.name;
     $("subject-place").textContent = `${place} of ${total}`;
     $("reason").textContent = $("reason").title = subject.reason;
-    $("said").hidden = !subject.problem && !subject.warning;
-    $("said").textContent = subject.problem ? `This subject cannot be shown: ${subject.problem}` : subject.warning;
-    $("note").value = subject.saver.review?.note ?? subject.state.note;
-    this.tools.stop();
-    this.#bands();
+    const said = subject.problem ? `This image cannot be shown: ${subject.problem}` : subject.warning || this.#sayEmpty();
+    $("said").hidden = !said;
+    $("said").textContent = said;
+    $("note").value = this.decided().note;
+    this.tools.rest();
+    subject.mask?.mark();
     this.#enable(!subject.problem);
-    this.#threshold();
+    this.threshold.show();
     this.stage.show(subject);
+    this.panel.show();
     this.tools.update();
     this.#read(this.point = null);
     this.state();
-    if (this.look.beside !== "none") this.#loadBeside();
+  }
+
+  // A mask with nothing in it is an answer as well; it must not look like a failure.
+  #sayEmpty() {
+    const { subject } = this;
+    if (subject.state.corrected || subject.mask.pixels.includes(OBJECT)) return "";
+    if (!subject.has_mask) return "There is no mask yet: draw one, or accept that there is nothing.";
+    const who = this.desk.kind === "predictions" ? "The model found nothing here." : "Nothing is marked here.";
+    return `${who} If that is right, accept it; if not, draw what it missed.`;
+  }
+
+  // What was decided, the server's word or what is on its way to it.
+  decided() {
+    const { subject } = this;
+    return subject.saver.review ? { ...subject.state, ...subject.saver.review } : subject.state;
   }
 
   // Say where the subject's review stands and whether everything is saved.
   state() {
     const { subject } = this;
     if (!subject) return;
-    const decided = subject.saver.review ? { ...subject.state, ...subject.saver.review } : subject.state;
+    const decided = this.decided(), { mask, saver } = subject, saved = $("saved");
     const [kind, sign, word] = chip(decided, subject.problem);
     $("state").className = `chip ${kind}`;
     $("state").textContent = `${sign} ${word}`;
     $("accept").setAttribute("aria-pressed", decided.decision === "accepted");
     $("reject").setAttribute("aria-pressed", decided.decision === "rejected");
-    $("clear").hidden = !decided.decision;
-    $("undo").disabled = !subject.mask?.done.length;
-    $("redo").disabled = !subject.mask?.undone.length;
-    $("who").textContent = subject.state.who ? `${subject.state.who}, ${when(subject.state.time)}` : "";
-    const { saver } = subject, saved = $("saved");
+    $("clear").disabled = !decided.decision;
+    $("undo").disabled = !mask?.done.length;
+    $("redo").disabled = !mask?.undone.length;
+    $("restore").disabled = !mask || !(subject.state.corrected || mask.done.length);
+    $("who").textContent = subject.state.who ? `by ${subject.state.who}, ${when(subject.state.time)}` : "";
     saved.className = saver.trouble ? "bad" : saver.behind ? "busy" : "good";
     saved.textContent = saver.trouble ? "Not saved" : saver.behind ? "Saving …" : subject.state.version ? "All saved" : "";
   }
 
   #enable(on) {
     for (const id of ["rail", "look"]) $(id).toggleAttribute("inert", !on);
+  }
+
+  // Show the ground under the mask for as long as a key or button is held.
+  peek(on) {
+    if (this.stage.peek === on) return;
+    this.stage.peek = on;
+    this.stage.redraw();
   }
 
   // --- tools ---------------------------------------------------------------------------------
@@ -93,6 +118,8 @@ export class Editor {
     $("zoom-in").addEventListener("click", () => this.stage.zoom(1.5));
     $("zoom-out").addEventListener("click", () => this.stage.zoom(1 / 1.5));
     $("zoom-fit").addEventListener("click", () => this.stage.fit());
+    $("peek").addEventListener("pointerdown", () => this.peek(true));
+    for (const end of ["pointerup", "pointerleave", "pointercancel"]) $("peek").addEventListener(end, () => this.peek(false));
     this.choose("brush");
     this.paint("object");
     this.resize(0);
@@ -114,9 +141,8 @@ export class Editor {
     }
   }
 
-  nextPaint() {
-    const order = ["object", "background", "unsure"];
-    this.paint(order[(order.indexOf(this.tools.paints) + 1) % order.length]);
+  otherPaint() {
+    this.paint(this.tools.paints === "object" ? "background" : "object");
   }
 
   // The slider's steps grow with the brush: 1, 2, 3, ... 200 pixels.
@@ -130,185 +156,47 @@ export class Editor {
 
   undo() {
     if (this.tools.back()) return;
-    if (this.subject?.mask?.undo()) this.#changed();
+    if (this.subject?.mask?.undo()) this.changed();
   }
 
   redo() {
-    if (this.subject?.mask?.redo()) this.#changed();
+    if (this.subject?.mask?.redo()) this.changed();
   }
 
-  #changed() {
-    this.#threshold();
+  changed() {
+    outdated();
+    this.threshold.show();
     this.stage.redraw();
     this.#read(this.point);
     this.subject.saver.flush();
   }
 
-  // --- how it is shown -------------------------------------------------------------------------
-
-  #bindLook() {
-    const set = (changes) => {
-      this.look.set(changes);
-      this.#showLook();
-      this.stage.resize();
-    };
-    this.setLook = set;
-    $("combination").addEventListener("change", (event) => {
-      const combination = Number(event.target.value);
-      if (combination < 0 && this.look.combination >= 0) {
-        const now = this.look.bandsOf(this.subject); // start from what is shown
-        this.look.set({ own: now.length === 3 ? now : [now[0], now[0], now[0]] });
-      }
-      set({ combination });
-      this.#bands();
-    });
-    ["red", "green", "blue"].forEach((id, index) => $(id).addEventListener("change", (event) => {
-      const own = [...this.look.own];
-      own[index] = Number(event.target.value);
-      set({ own });
-    }));
-    for (const id of ["brightness", "contrast", "opacity"]) {
-      $(id).addEventListener("input", (event) => set({ [id]: Number(event.target.value) }));
+  // A fill may run further than the eye: say how far. filled: pixels; was: what they were before.
+  #sayFill(filled, was) {
+    const { mask } = this.subject, { thing } = this.desk;
+    let lost = "";
+    if (was === OBJECT) {
+      const left = mask.pixels.reduce((sum, value) => sum + (value === OBJECT), 0);
+      lost = `, ${percent(filled / (filled + left))} of all “${thing}”`;
     }
-    $("plain").addEventListener("click", () => {
-      this.look.reset();
-      set({});
-      this.#bands();
-    });
-    $("show-mask").addEventListener("change", (event) => set({ mask: event.target.checked }));
-    $("colour").addEventListener("change", (event) => set({ colour: event.target.value }));
-    $("beside-what").addEventListener("change", (event) => {
-      set({ beside: event.target.value });
-      this.#loadBeside();
-    });
-  }
-
-  #showLook() {
-    const { look } = this;
-    for (const id of ["brightness", "contrast", "opacity"]) {
-      $(id).value = look[id];
-      $(`${id}-says`).textContent = `${Math.round(look[id] * 100)} %`;
-    }
-    $("show-mask").checked = look.mask;
-    $("colour").value = look.colour;
-    document.body.style.setProperty("--mask", `rgb(${COLOURS[look.colour].join(" ")})`);
-    $("beside-what").value = look.beside;
-    $("own").hidden = look.combination >= 0;
-  }
-
-  #bands() {
-    if (!this.subject?.combinations) return;
-    const option = (label, value) => new Option(label, value);
-    const { combinations, bands } = this.subject;
-    $("bands-hint").hidden = combinations.length < 2;
-    $("combination").replaceChildren(
-      ...combinations.map(({ label }, index) => option(label, index)),
-      ...(bands.length > 2 ? [option("Own choice …", -1)] : []),
-    );
-    $("combination").value = this.look.combination < combinations.length ? this.look.combination : 0;
-    ["red", "green", "blue"].forEach((id, index) => {
-      $(id).replaceChildren(...bands.map((name, band) => option(name, band)));
-      $(id).value = Math.min(this.look.own[index], bands.length - 1);
-    });
-    for (const what of ["votes", "probability"]) {
-      document.querySelector(`#beside-what [value=${what}]`).disabled = !this.subject[`has_${what}`];
-    }
-  }
-
-  nextCombination() {
-    if (!this.subject?.combinations) return;
-    const many = this.subject.combinations.length;
-    this.setLook({ combination: (Math.max(this.look.combination, 0) + 1) % many });
-    this.#bands();
-  }
-
-  nextBeside() {
-    const can = BESIDE.filter((what) => what === "none" || what === "image" || this.subject?.[`has_${what}`]);
-    this.setLook({ beside: can[(can.indexOf(this.look.beside) + 1) % can.length] });
-    this.#loadBeside();
-  }
-
-  toggleMask() {
-    this.setLook({ mask: !this.look.mask });
-  }
-
-  async #loadBeside() {
-    const { subject, look } = this, what = look.beside;
-    $("scale").hidden = what !== "votes" && what !== "probability";
-    if (!subject || subject.problem || $("scale").hidden || !subject[`has_${what}`]) return;
-    try {
-      const { voters } = await subject.map(what);
-      $("scale-says").textContent = what === "votes" ? `share of ${voters} volunteers` : "probability";
-    } catch (error) {
-      this.desk.say(`${subject.name}: ${error.message}`);
-    }
-    this.stage.redraw();
-  }
-
-  // --- the threshold ---------------------------------------------------------------------------
-
-  #bindMask() {
-    const slider = $("threshold");
-    slider.addEventListener("input", async () => {
-      const { mask } = this.subject, wanted = Number(slider.value);
-      if (!(await this.#probability()) || mask !== this.subject.mask) return;
-      if (!mask.open) mask.begin();
-      mask.cut(wanted);
-      this.#threshold();
-      this.stage.redraw();
-    });
-    slider.addEventListener("change", () => this.#endCut());
-    $("as-predicted").addEventListener("click", async () => {
-      const { mask } = this.subject;
-      if (!(await this.#probability()) || mask.threshold === null) return;
-      mask.begin();
-      mask.cut(null);
-      this.#endCut();
-    });
-    $("scale").style.setProperty("--ramp", `linear-gradient(to right, ${
-      Array.from({ length: 11 }, (_, i) => heatColour(i * 10)).join(", ")})`);
-  }
-
-  #endCut() {
-    const { mask } = this.subject;
-    if (mask.open && mask.commit()) this.#changed();
-  }
-
-  async #probability() {
-    try {
-      await this.subject.map("probability");
-      return true;
-    } catch (error) {
-      this.desk.say(`The probability cannot be shown: ${error.message}`);
-      return false;
-    }
-  }
-
-  #threshold() {
-    const { subject } = this;
-    $("threshold-box").hidden = !subject?.has_probability || !subject.mask;
-    if ($("threshold-box").hidden) return;
-    const kept = subject.mask.steps ? subject.mask.threshold : subject.state.threshold && subject.state.threshold * subject.steps;
-    const shown = kept ?? (subject.threshold ?? 0.5) * subject.steps;
-    $("threshold").value = shown;
-    $("threshold-says").textContent = (shown / subject.steps).toFixed(2);
-    $("as-predicted").disabled = kept === null;
+    say(`Filled ${filled.toLocaleString()} pixels: ${percent(filled / mask.pixels.length)} of the image${lost}.`,
+      { undo: { label: "Undo", step: "fill", act: () => this.undo() } });
   }
 
   // --- what is under the cursor ------------------------------------------------------------------
 
   #read(point) {
-    const { subject } = this, [x, y] = point ?? [-1, -1];
+    const { subject } = this, [x, y] = point ?? [-1, -1], { thing } = this.desk;
     const column = Math.floor(x), row = Math.floor(y);
     if (!subject?.mask || column < 0 || row < 0 || column >= subject.width || row >= subject.height) {
       $("readout").textContent = subject?.mask ? `${subject.width} × ${subject.height} pixels` : "";
       return;
     }
     const at = row * subject.width + column;
-    const parts = [`row ${row}, col ${column}`, { 0: "background", 1: this.desk.thing, 255: "not sure" }[subject.mask.pixels[at]]];
-    const probability = subject.probabilityMap?.pixels[at], votes = subject.votesMap;
-    if (probability !== undefined) parts.push(probability === 255 ? "no data" : `probability ${(probability / 100).toFixed(2)}`);
-    if (votes) parts.push(`votes ${Math.round((votes.pixels[at] / 100) * votes.voters)} of ${votes.voters}`);
+    const parts = [`row ${row}, column ${column}`, `mask: ${{ 0: "background", 1: thing, 255: "ignored" }[subject.mask.pixels[at]]}`];
+    const sure = subject.probabilityMap?.pixels[at], votes = subject.votesMap;
+    if (sure !== undefined) parts.push(sure === 255 ? "model: no data" : `model: ${sure} % sure of ${thing}`);
+    if (votes) parts.push(`${Math.round((votes.pixels[at] / 100) * votes.voters)} of ${votes.voters} volunteers`);
     $("readout").textContent = parts.join("  ·  ");
   }
 
@@ -317,37 +205,71 @@ export class Editor {
   #bindReview() {
     $("accept").addEventListener("click", () => this.decide("accepted"));
     $("reject").addEventListener("click", () => this.decide("rejected"));
-    $("clear").addEventListener("click", () => this.decide("", false));
+    $("clear").addEventListener("click", () => this.takeBack());
     let typing = 0;
-    const write = () => {
+    this.writeNote = () => {
       clearTimeout(typing);
-      typing = 0;
       const { subject } = this, note = $("note").value;
-      if (!subject || note === (subject.saver.review?.note ?? subject.state.note)) return;
-      subject.saver.decide(subject.saver.review?.decision ?? subject.state.decision, note);
+      if (!subject || note === this.decided().note) return;
+      subject.saver.decide(this.decided().decision, note);
     };
-    this.writeNote = write;
     $("note").addEventListener("input", () => {
       clearTimeout(typing);
-      typing = setTimeout(write, 500);
+      typing = setTimeout(this.writeNote, 500);
     });
-    $("note").addEventListener("blur", write);
+    $("note").addEventListener("blur", this.writeNote);
   }
 
-  decide(decision, onwards = true) {
+  decide(decision) {
     const { subject } = this;
     if (!subject) return;
-    this.tools.stop();
+    if (decision === "accepted" && this.stage.outline.length) {
+      return say("A polygon is still open: Enter closes it, Esc drops it. Then accept.");
+    }
+    this.tools.rest();
+    const much = this.#muchChanged();
+    subject.mask?.mark(); // it is said here, and need not be again when leaving
     subject.saver.decide(decision, $("note").value);
     this.desk.decided(subject, decision);
     this.state();
-    if (onwards) this.desk.step(1);
+    this.desk.step(1);
+    const sign = decision === "accepted" ? "✓ Accepted" : "✕ Rejected";
+    say(`${sign}: ${subject.name}${much && `, with ${much} of it changed`}`,
+      { undo: { label: "Take it back", act: () => this.takeBack(subject) } });
   }
 
-  // Before something else is shown.
-  leave() {
-    this.tools.stop();
+  // The decision only; what was drawn stays.
+  takeBack(subject = this.subject) {
+    if (!subject?.saver) return;
+    const now = subject.saver.review ?? subject.state;
+    if (!now.decision) return say("Nothing is decided about this image yet.");
+    subject.saver.decide("", now.note);
+    this.desk.decided(subject, "");
+    this.state();
+    const elsewhere = subject !== this.subject || this.desk.number === null;
+    say(`${subject.name} is to do again.`, elsewhere
+      ? { undo: { label: "Show it", act: () => this.desk.open(subject.number) } } : {});
+    if (this.desk.number === null) this.desk.grid.refresh(subject.number);
+  }
+
+  #muchChanged() {
+    const { mask } = this.subject;
+    const share = mask ? mask.changed() / mask.pixels.length : 0;
+    return share > MUCH ? percent(share) : "";
+  }
+
+  // Before something else is shown, or the page is put away. to: number of what comes next, if any
+  leave(to = null) {
+    const { subject } = this;
+    this.tools.rest();
+    this.peek(false);
     this.writeNote();
+    if (!subject || to === subject.number || document.hidden) return;
+    const back = { undo: { label: "Back to it", act: () => this.desk.open(subject.number) } };
+    const much = subject.mask && this.#muchChanged();
+    if (this.stage.outlines.has(subject.number)) say(`${subject.name}: its open polygon is kept until you close it.`, back);
+    else if (much) say(`${subject.name}: ${much} of it was changed.`, back);
+    subject.mask?.mark();
   }
 }
 

@@ -1,23 +1,32 @@
 // The overview: every subject in the queue's order. Only the cards in sight exist, so that ten
 // thousand subjects scroll like ten, and only those ask the server for their picture.
 
-const CARD = { width: 216, height: 300, gap: 16 };
+import { percent } from "./signs.js";
+
+const CARD = { width: 216, height: 264, gap: 16 };
+const LINES = 36; // px more where images come with reasons, which take two lines
 const SETTLE = 70; // ms that a card must stay in sight before its picture is asked for
 
 export const FILTERS = [
-  ["all", "All", () => true],
-  ["open", "To do", (s) => !s.state.decision && !s.problem],
-  ["accepted", "Accepted", (s) => s.state.decision === "accepted"],
-  ["corrected", "Corrected", (s) => s.state.corrected],
-  ["rejected", "Rejected", (s) => s.state.decision === "rejected"],
-  ["problem", "Problems", (s) => Boolean(s.problem)],
+  ["all", "All"], ["open", "To do"], ["accepted", "Accepted as is"], ["corrected", "Corrected"],
+  ["rejected", "Rejected"], ["problem", "Problems"],
 ];
 
+// The one group that a subject is in.
+export function groupOf({ state, problem }) {
+  if (problem) return "problem";
+  if (state.decision === "accepted") return state.corrected ? "corrected" : "accepted";
+  return state.decision === "rejected" ? "rejected" : "open";
+}
+
 export function chip(state, problem = "") {
-  if (problem) return ["problem", "⚠", "problem"];
-  if (state.decision === "rejected") return ["rejected", "✕", "rejected"];
-  if (state.decision === "accepted") return state.corrected ? ["corrected", "✎", "corrected"] : ["accepted", "✓", "accepted"];
-  return state.corrected ? ["draft", "✎", "not decided"] : ["open", "○", "to do"];
+  return {
+    problem: ["problem", "⚠", "Problem"],
+    rejected: ["rejected", "✕", "Rejected"],
+    accepted: ["accepted", "✓", "Accepted as is"],
+    corrected: ["corrected", "✎", "Corrected"],
+    open: state.corrected ? ["draft", "✎", "To do, begun"] : ["open", "○", "To do"],
+  }[groupOf({ state, problem })];
 }
 
 export class Grid {
@@ -25,10 +34,15 @@ export class Grid {
   #columns = 1;
   #timers = new Set();
 
-  constructor(box, subjects, open) {
+  constructor(box, desk, open) {
+    const { subjects } = desk;
     this.box = box;
+    this.desk = desk;
     this.subjects = subjects;
     this.open = open;
+    this.height = CARD.height + (subjects.some((s) => s.reason) ? LINES : 0);
+    box.classList.toggle("reasons", this.height > CARD.height);
+    box.style.setProperty("--card-height", `${this.height}px`);
     this.shown = subjects.map((_, number) => number);
     this.active = 0;
     this.filter = "all";
@@ -50,11 +64,11 @@ export class Grid {
   choose(filter = this.filter, words = this.words) {
     const before = this.shown[this.active];
     Object.assign(this, { filter, words });
-    const fits = FILTERS.find(([key]) => key === filter)[2], word = words.trim().toLowerCase();
+    const word = words.trim().toLowerCase();
     this.shown = [];
     this.subjects.forEach((subject, number) => {
-      const found = !word || `${subject.name} ${subject.reason}`.toLowerCase().includes(word);
-      if (found && fits(subject)) this.shown.push(number);
+      const found = !word || `${subject.name} ${subject.reason} ${subject.state.note}`.toLowerCase().includes(word);
+      if (found && (filter === "all" || groupOf(subject) === filter)) this.shown.push(number);
     });
     this.active = Math.max(this.shown.indexOf(before), 0);
     this.layout();
@@ -65,7 +79,7 @@ export class Grid {
     const width = this.box.clientWidth - CARD.gap * 2;
     this.#columns = Math.max(Math.floor((width + CARD.gap) / (CARD.width + CARD.gap)), 1);
     const rows = Math.ceil(this.shown.length / this.#columns);
-    this.sizer.style.height = `${rows * (CARD.height + CARD.gap) + CARD.gap}px`;
+    this.sizer.style.height = `${rows * (this.height + CARD.gap) + CARD.gap}px`;
     this.clear();
     this.#draw();
   }
@@ -80,7 +94,7 @@ export class Grid {
 
   #draw() {
     if (this.box.closest("[hidden]")) return;
-    const line = CARD.height + CARD.gap;
+    const line = this.height + CARD.gap;
     const first = Math.max(Math.floor(this.box.scrollTop / line) - 1, 0) * this.#columns;
     const last = Math.min((Math.ceil((this.box.scrollTop + this.box.clientHeight) / line) + 1) * this.#columns, this.shown.length);
     for (const [place, card] of this.#cards) {
@@ -104,8 +118,8 @@ export class Grid {
     card.setAttribute("aria-setsize", this.shown.length);
     const across = (this.box.clientWidth - this.#columns * (CARD.width + CARD.gap) + CARD.gap) / 2;
     card.style.left = `${across + (place % this.#columns) * (CARD.width + CARD.gap)}px`;
-    card.style.top = `${CARD.gap + Math.floor(place / this.#columns) * (CARD.height + CARD.gap)}px`;
-    fill(card, subject);
+    card.style.top = `${CARD.gap + Math.floor(place / this.#columns) * (this.height + CARD.gap)}px`;
+    fill(card, subject, this.desk);
     this.sizer.append(card);
     this.#cards.set(place, card);
     const timer = setTimeout(() => {
@@ -139,7 +153,7 @@ export class Grid {
   }
 
   #key(event) {
-    const page = Math.max(Math.floor(this.box.clientHeight / (CARD.height + CARD.gap)), 1) * this.#columns;
+    const page = Math.max(Math.floor(this.box.clientHeight / (this.height + CARD.gap)), 1) * this.#columns;
     const steps = {
       ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.#columns, ArrowUp: -this.#columns,
       PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity,
@@ -154,7 +168,7 @@ export class Grid {
   #move(place) {
     if (!this.shown.length) return;
     this.active = Math.min(Math.max(place, 0), this.shown.length - 1);
-    const line = CARD.height + CARD.gap, top = Math.floor(this.active / this.#columns) * line;
+    const line = this.height + CARD.gap, top = Math.floor(this.active / this.#columns) * line;
     const { scrollTop, clientHeight } = this.box;
     if (top < scrollTop) this.box.scrollTop = top;
     else if (top + line + CARD.gap > scrollTop + clientHeight) this.box.scrollTop = top + line + CARD.gap - clientHeight;
@@ -170,7 +184,7 @@ export class Grid {
 }
 
 // Names and reasons come from files of other people: always as text, never as HTML.
-function fill(card, subject) {
+function fill(card, subject, desk) {
   const [kind, sign, word] = chip(subject.state, subject.problem);
   const frame = document.createElement("div"), image = document.createElement("img");
   const nothing = document.createElement("span"), name = document.createElement("div");
@@ -186,6 +200,13 @@ function fill(card, subject) {
   label.className = `chip ${kind}`;
   label.textContent = `${sign} ${word}`;
   reason.className = "reason";
-  reason.textContent = reason.title = subject.problem || subject.reason || subject.state.note;
+  reason.textContent = reason.title = lineOf(subject, desk);
   card.append(frame, name, label, reason);
+}
+
+// Why people are needed, what somebody wrote, or how much the model found.
+function lineOf(subject, { kind, thing }) {
+  const said = subject.problem || subject.reason || subject.state.note;
+  if (said || subject.state.corrected || kind !== "predictions" || subject.share === null) return said;
+  return subject.share ? `${percent(subject.share)} ${thing}` : "Nothing found";
 }

@@ -7,6 +7,7 @@ const DEFAULTS = {
   brightness: 1,
   contrast: 1,
   opacity: 0.3,
+  outline: false, // the mask's edge only, without a tint
   colour: "orange",
   mask: true,
   beside: "none", // or "image", "votes", "probability"
@@ -29,10 +30,6 @@ export class Look {
     try {
       localStorage.setItem(KEY, JSON.stringify(kept));
     } catch { /* a browser that keeps nothing shows the usual look next time */ }
-  }
-
-  reset() {
-    this.set({ brightness: 1, contrast: 1, combination: 0 });
   }
 
   // The bands to show of a subject, whatever the last one had.

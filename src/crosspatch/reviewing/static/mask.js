@@ -1,9 +1,9 @@
 // The mask of one subject: its pixels, the steps to undo, and which blocks the server lacks.
 //
-// Pixels are 0 background, 1 object, 255 not sure. What a person painted stays when the threshold
+// Pixels are 0 background, 1 object, 255 ignored. What a person painted stays when the threshold
 // moves: only pixels that nobody painted follow the probability.
 
-export const BACKGROUND = 0, OBJECT = 1, UNSURE = 255;
+export const BACKGROUND = 0, OBJECT = 1, IGNORED = 255;
 
 const UNDO_BYTES = 256 * 2 ** 20; // the oldest steps are forgotten beyond this
 const NO_DATA = 255; // of a probability
@@ -21,6 +21,7 @@ export class Mask {
     this.undone = [];
     this.done = [];
     this.open = null; // the step that is being made
+    this.marked = new Map(); // blocks as they were at the mark, where they were touched since
   }
 
   // --- steps ---------------------------------------------------------------------------------
@@ -74,6 +75,40 @@ export class Mask {
     return this.#move(this.undone, this.done);
   }
 
+  // From now on count what is changed; undoing counts backwards.
+  mark() {
+    this.marked.clear();
+  }
+
+  // How many pixels differ from those at the mark.
+  changed() {
+    let count = 0;
+    for (const [number, before] of this.marked) {
+      const now = this.copy(number);
+      for (let i = 0; i < now.length; i++) if (now[i] !== before[i]) count++;
+    }
+    return count;
+  }
+
+  // Put the folder's own mask back, as one step; false where it is that already.
+  restore(original) {
+    this.begin();
+    this.open.restores = true;
+    this.threshold = null;
+    for (let number = 0; number < this.across * this.down; number++) {
+      this.#rows(number, (start, end) => {
+        for (let i = start; i < end; i++) {
+          if (this.pixels[i] === original[i]) continue;
+          this.#remember(number);
+          this.pixels.set(original.subarray(i, end), i);
+          return;
+        }
+      });
+    }
+    this.painted?.fill(0);
+    return this.commit();
+  }
+
   #move(from, to) {
     const step = from.pop();
     if (!step) return false;
@@ -83,14 +118,17 @@ export class Mask {
 
   // Put a step's blocks back and return the step that undoes this.
   #swap(step, mark) {
-    const inverse = { blocks: new Map(), threshold: this.threshold };
+    const inverse = { ...step, blocks: new Map(), threshold: this.threshold };
     this.threshold = step.threshold;
     for (const [number, pixels] of step.blocks) {
-      inverse.blocks.set(number, this.copy(number));
+      const before = this.copy(number);
+      inverse.blocks.set(number, before);
+      if (!this.marked.has(number)) this.marked.set(number, before);
       this.#put(number, pixels);
       this.#repaint(number);
       if (mark) this.dirty.add(number);
     }
+    if (step.restores) for (let number = 0; number < this.across * this.down; number++) this.#repaint(number);
     return inverse;
   }
 
@@ -124,7 +162,7 @@ export class Mask {
 
   #unpainted(i) {
     if (this.threshold === null) return this.original[i];
-    if (this.steps[i] === NO_DATA) return UNSURE;
+    if (this.steps[i] === NO_DATA) return IGNORED;
     return this.steps[i] >= this.threshold ? OBJECT : BACKGROUND;
   }
 
@@ -155,7 +193,10 @@ export class Mask {
   }
 
   #remember(number) {
-    if (!this.open.blocks.has(number)) this.open.blocks.set(number, this.copy(number));
+    if (this.open.blocks.has(number)) return;
+    const before = this.copy(number);
+    this.open.blocks.set(number, before);
+    if (!this.marked.has(number)) this.marked.set(number, before);
   }
 
   // Call with the first and the end index of each row of a block.

@@ -3,7 +3,7 @@
 // The layers are computed for the pixels of the screen, not of the image, so that a mask of
 // 8,192 x 8,192 costs as much as a small one, and outlines are equally thin at every zoom.
 
-import { OBJECT, UNSURE } from "./mask.js";
+import { IGNORED, OBJECT } from "./mask.js";
 
 export const COLOURS = { // Okabe and Ito (2008): told apart by colour-blind readers as well
   orange: [230, 159, 0],
@@ -88,7 +88,7 @@ export class Layer {
     return new Uint32Array(this.#image.data.buffer);
   }
 
-  // Tint and outline the object, hatch what is unsure. opacity: of the tint, 0 to 1.
+  // Tint and outline the object, hatch what is ignored. opacity: of the tint, 0 to 1.
   mask(context, camera, density, mask, colour, opacity) {
     const out = this.#sample(context, camera, density, mask.pixels, mask.width, mask.height);
     const classes = this.#classes, across = context.canvas.width, edge = density > 1.4 ? 3 : 2;
@@ -99,7 +99,7 @@ export class Layer {
       const is = classes[i];
       if (is === OBJECT) {
         out[i] = this.#borders(i, across, edge, last) ? line : tint;
-      } else if (is === UNSURE) {
+      } else if (is === IGNORED) {
         const diagonal = (i % across) + Math.floor(i / across);
         out[i] = diagonal % 10 < 2 ? dark : pale;
       } else {

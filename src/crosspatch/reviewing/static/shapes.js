@@ -69,9 +69,9 @@ export function polygon(points, emit) {
   }
 }
 
-// All pixels of one value that hang together with (x, y), edge to edge. `emit` must change them,
-// or they are found for ever.
-export function flood(pixels, width, height, x, y, emit) {
+// All pixels of one value that hang together with (x, y): edge to edge, and where `corners` is 1
+// by their corners too. `emit` must change them, or they are found for ever.
+export function flood(pixels, width, height, x, y, corners, emit) {
   const value = pixels[y * width + x], open = [[y, x]];
   while (open.length) {
     const [row, start] = open.pop(), base = row * width;
@@ -82,7 +82,8 @@ export function flood(pixels, width, height, x, y, emit) {
     emit(row, first, last);
     for (const next of [row - 1, row + 1]) {
       if (next < 0 || next >= height) continue;
-      for (let col = first, run = false; col <= last; col++) {
+      const left = Math.max(first - corners, 0), right = Math.min(last + corners, width - 1);
+      for (let col = left, run = false; col <= right; col++) {
         const same = pixels[next * width + col] === value;
         if (same && !run) open.push([next, col]);
         run = same;

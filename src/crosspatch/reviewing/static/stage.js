@@ -49,7 +49,8 @@ export class Stage {
     this.camera = new Camera();
     this.subject = null;
     this.cursor = null; // [x, y] of the image, under the pointer or moved by arrow keys
-    this.outline = []; // corners of the polygon that is being drawn
+    this.outlines = new Map(); // of polygons that are not closed: number of the subject -> corners
+    this.peek = false; // the mask is put aside for a moment
     this.brush = 0; // radius of the brush to show; 0 shows none
     new ResizeObserver(() => this.resize()).observe(main);
   }
@@ -57,10 +58,18 @@ export class Stage {
   show(subject) {
     this.subject = subject;
     this.cursor = null;
-    this.outline = [];
     this.resize();
     this.fit();
     this.render();
+  }
+
+  // The corners of the subject's open polygon; they wait until it is shown again.
+  get outline() { return this.outlines.get(this.subject?.number) ?? []; }
+
+  set outline(corners) {
+    if (corners.length) this.outlines.set(this.subject.number, corners);
+    else this.outlines.delete(this.subject?.number);
+    this.tools();
   }
 
   fit() {
@@ -100,7 +109,7 @@ export class Stage {
       return;
     }
     if (!camera.fitted) camera.hold(subject.width, subject.height, this.main.width, this.main.height);
-    this.#pane(this.main, this.look.mask ? "mask" : "image");
+    this.#pane(this.main, this.look.mask && !this.peek ? "mask" : "image");
     if (!this.beside.box.hidden) this.#pane(this.beside, this.look.beside);
     this.tools();
   }
@@ -111,7 +120,8 @@ export class Stage {
     drawImage(pane.image, camera, subject, look.bandsOf(subject), pane.density, redraw);
     const colour = COLOURS[look.colour];
     if (what === "mask") {
-      pane.drawn.mask(pane.layer, camera, pane.layerDensity, subject.mask, colour, look.opacity);
+      const tint = look.outline ? 0 : look.opacity;
+      pane.drawn.mask(pane.layer, camera, pane.layerDensity, subject.mask, colour, tint);
     } else if (subject[`${what}Map`]) {
       const { pixels } = subject[`${what}Map`];
       pane.drawn.heat(pane.layer, camera, pane.layerDensity, pixels, subject.width, subject.height);

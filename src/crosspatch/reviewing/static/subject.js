@@ -19,7 +19,7 @@ export class Subject {
   static async load(number, desk) {
     const subject = new Subject(number, await readSubject(number), desk);
     if (!subject.problem) {
-      const coarsest = subject.loadTile(subject.depth - 1, 0, 0, subject.combinations[0].bands);
+      const coarsest = subject.loadTile(subject.depth - 1, 0, 0, desk.look.bandsOf(subject));
       const [{ pixels }] = await Promise.all([readPixels(number, "mask"), coarsest]);
       subject.mask = new Mask(subject.width, subject.height, subject.block, pixels);
       if (pixels.length <= AHEAD) {
@@ -29,6 +29,11 @@ export class Subject {
       await subject.saver.restore();
     }
     return subject;
+  }
+
+  // The mask as the folder has it, whatever was drawn since.
+  async original() {
+    return this.mask.original ?? (await readPixels(this.number, "original")).pixels;
   }
 
   // Load the probability or the votes, once; the threshold needs the folder's own mask as well.

@@ -1,9 +1,9 @@
 // Drawing by pointer (mouse, pen, finger) and by keyboard. Both do the same things to the mask.
 
-import { BACKGROUND, OBJECT, UNSURE } from "./mask.js";
+import { BACKGROUND, IGNORED, OBJECT } from "./mask.js";
 import { flood, polygon, stroke } from "./shapes.js";
 
-export const PAINTS = { object: OBJECT, background: BACKGROUND, unsure: UNSURE };
+export const PAINTS = { object: OBJECT, background: BACKGROUND, ignored: IGNORED };
 const CLOSE = 12; // screen pixels from the first corner that close a polygon
 
 export class Tools {
@@ -39,7 +39,6 @@ export class Tools {
   choose(tool) {
     this.#penUp();
     this.tool = tool;
-    this.stage.outline = [];
     this.update();
   }
 
@@ -50,20 +49,27 @@ export class Tools {
     this.stage.tools();
   }
 
-  // Stop whatever is half done; false where there was nothing.
-  stop() {
-    const busy = this.stage.outline.length > 0 || this.pen;
-    this.stage.outline = [];
+  // Finish the stroke that is under way: nothing that was drawn is lost. False where there is none.
+  rest() {
+    const busy = this.pen || this.#drag === "stroke";
     this.#penUp();
-    this.stage.redraw();
+    if (this.#drag === "stroke") this.#commit();
+    this.#drag = null;
     return busy;
+  }
+
+  // Give up what is half done, as somebody asked to; false where there is nothing.
+  drop() {
+    const open = this.stage.outline.length > 0;
+    this.stage.outline = [];
+    return this.rest() || open;
   }
 
   // Take one corner of the open polygon back, or lift the pen; false where neither is under way.
   back() {
-    if (!this.stage.outline.length) return this.stop();
-    this.stage.outline.pop();
-    this.stage.tools();
+    const { outline } = this.stage;
+    if (!outline.length) return this.rest();
+    this.stage.outline = outline.slice(0, -1);
     return true;
   }
 
@@ -84,10 +90,18 @@ export class Tools {
   #fill([x, y]) {
     const { mask } = this, column = Math.floor(x), row = Math.floor(y);
     if (column < 0 || row < 0 || column >= mask.width || row >= mask.height) return;
-    if (mask.pixels[row * mask.width + column] === this.value) return;
+    const was = mask.pixels[row * mask.width + column];
+    if (was === this.value) return;
+    let filled = 0;
     mask.begin();
-    flood(mask.pixels, mask.width, mask.height, column, row, this.#emit);
+    // What is drawn hangs together by corners as well, so that no speck of it is left behind; the
+    // background does not, so that it never leaks through an outline.
+    flood(mask.pixels, mask.width, mask.height, column, row, was === BACKGROUND ? 0 : 1, (line, first, last) => {
+      filled += last - first + 1;
+      this.#emit(line, first, last);
+    });
     this.#commit();
+    this.onFill?.(filled, was);
   }
 
   #corner(point) {
@@ -96,8 +110,7 @@ export class Tools {
       const [ax, ay] = camera.toPane(...outline[0]), [bx, by] = camera.toPane(...point);
       if (Math.hypot(ax - bx, ay - by) < CLOSE) return this.#close();
     }
-    outline.push(point);
-    this.stage.tools();
+    this.stage.outline = [...outline, point];
   }
 
   #close() {
@@ -220,8 +233,7 @@ export class Tools {
       this.#penUp();
       this.#close();
     } else if (event.key === "Backspace" && this.stage.outline.length) {
-      this.stage.outline.pop();
-      this.stage.tools();
+      this.back();
     } else return;
     event.preventDefault();
     event.stopPropagation();

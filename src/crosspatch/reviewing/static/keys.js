@@ -1,0 +1,53 @@
+// Every key that is not the image's own (see tools.js).
+
+const $ = (id) => document.getElementById(id);
+
+export function bindKeys(desk) {
+  const { editor } = desk, { panel } = editor;
+  const keys = {
+    a: () => editor.decide("accepted"), r: () => editor.decide("rejected"), u: () => editor.takeBack(),
+    n: () => desk.step(1), p: () => desk.step(-1),
+    v: () => editor.choose("move"), b: () => editor.choose("brush"), e: () => editor.choose("eraser"),
+    g: () => editor.choose("polygon"), f: () => editor.choose("fill"),
+    x: () => editor.otherPaint(), i: () => editor.paint("ignored"),
+    "[": () => editor.resize(-1), "]": () => editor.resize(1),
+    z: () => editor.undo(), y: () => editor.redo(),
+    m: () => panel.toggle("mask"), o: () => panel.toggle("outline"), h: () => editor.peek(true),
+    c: () => panel.nextCombination(), s: () => panel.nextBeside(),
+    t: () => $("threshold").focus(), w: () => $("note").focus(),
+    "+": () => editor.stage.zoom(1.5), "=": () => editor.stage.zoom(1.5), "-": () => editor.stage.zoom(1 / 1.5),
+    0: () => editor.stage.fit(),
+    Escape: () => { if (!editor.tools.drop()) location.hash = "#/"; },
+  };
+  addEventListener("keydown", (event) => {
+    // A frame says where the keys act, for those who use them to get about.
+    if (event.key === "Tab" || event.key.startsWith("Arrow")) document.body.dataset.keys = "";
+    if (document.querySelector("dialog[open]")) return;
+    const typing = event.target.matches?.("textarea, input[type=search]");
+    if (event.key === "?" && !typing) return $("help").showModal();
+    if (desk.number === null) return searching(event, typing);
+    if (typing) {
+      if (event.key === "Escape") $("pane").focus();
+      return;
+    }
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if (event.ctrlKey || event.metaKey) {
+      if (key !== "z" && key !== "y") return;
+      if (key === "y" || event.shiftKey) editor.redo();
+      else editor.undo();
+      return event.preventDefault();
+    }
+    if (event.altKey || !(key in keys) || event.target.matches?.("select")) return;
+    event.preventDefault();
+    keys[key]();
+  });
+  addEventListener("keyup", (event) => { if (event.key.toLowerCase() === "h") editor.peek(false); });
+  addEventListener("blur", () => editor.peek(false));
+  addEventListener("pointerdown", () => { delete document.body.dataset.keys; });
+}
+
+function searching(event, typing) {
+  if (event.key !== "/" || typing) return;
+  event.preventDefault();
+  $("search").focus();
+}

@@ -1,0 +1,99 @@
+// What stands around the cards: how far the review is, which are shown, and the data set.
+
+import { makeDataset, planDataset } from "./api.js";
+import { FILTERS, groupOf } from "./grid.js";
+
+const $ = (id) => document.getElementById(id);
+const many = (count) => `${count.toLocaleString()} ${count === 1 ? "mask" : "masks"}`;
+
+export class Overview {
+  constructor(desk) {
+    this.desk = desk;
+    for (const [key, label] of FILTERS) {
+      const box = document.createElement("label"), radio = document.createElement("input");
+      const text = document.createElement("span"), count = document.createElement("b");
+      Object.assign(radio, { type: "radio", name: "filter", id: `filter-${key}`, checked: key === "all" });
+      text.textContent = `${label} `;
+      count.id = `count-${key}`;
+      text.append(count);
+      box.append(radio, text);
+      radio.addEventListener("change", () => this.#filter(key));
+      $("filters").append(box);
+    }
+    $("search").addEventListener("input", () => this.#filter(desk.grid.filter));
+    $("harvest").addEventListener("click", () => this.#plan());
+    $("making-cancel").addEventListener("click", () => $("making").close());
+    $("making-go").addEventListener("click", () => this.#make());
+  }
+
+  // Every image is in one group, so the numbers add up.
+  counts() {
+    const { subjects } = this.desk, found = { all: subjects.length };
+    for (const subject of subjects) found[groupOf(subject)] = (found[groupOf(subject)] ?? 0) + 1;
+    for (const [key] of FILTERS) $(`count-${key}`).textContent = (found[key] ?? 0).toLocaleString();
+    $("filter-problem").parentElement.hidden = !found.problem;
+    const usable = subjects.length - (found.problem ?? 0), done = usable - (found.open ?? 0);
+    $("progress").max = Math.max(usable, 1);
+    $("progress").value = done;
+    $("progress-says").textContent = `${done.toLocaleString()} of ${usable.toLocaleString()} done`;
+    $("harvest").disabled = !found.accepted && !found.corrected;
+  }
+
+  showAll() {
+    $("filter-all").checked = true;
+    $("search").value = "";
+    this.desk.grid.choose("all", "");
+    $("empty").hidden = true;
+  }
+
+  #filter(key) {
+    this.desk.grid.choose(key, $("search").value);
+    $("empty").hidden = this.desk.grid.shown.length > 0;
+  }
+
+  // --- the data set ------------------------------------------------------------------------------
+
+  // Say what would be made, of what and where; nothing is made yet.
+  async #plan() {
+    for (const id of ["making-next", "making-path", "making-left"]) $(id).textContent = "";
+    $("making-after").hidden = true;
+    $("making-cancel").textContent = "Not now";
+    $("making-go").hidden = true;
+    $("making-says").textContent = "Counting …";
+    $("making").showModal();
+    try {
+      const plan = await planDataset(), taken = plan.accepted + plan.corrected;
+      $("making-says").textContent = `Writes ${many(taken)} of ${plan.total.toLocaleString()} (${plan.accepted.toLocaleString()} accepted as they are, ${plan.corrected.toLocaleString()} corrected), each with a copy of its image, into the folder`;
+      $("making-path").textContent = plan.path;
+      $("making-left").textContent = [
+        `Left out: ${plan.open.toLocaleString()} to do, ${plan.rejected.toLocaleString()} rejected.`,
+        plan.problems && `${plan.problems.toLocaleString()} cannot be shown.`,
+        plan.exists && "The data set that was made there before is replaced.",
+      ].filter(Boolean).join(" ");
+      $("making-go").hidden = false;
+      $("making-go").focus();
+    } catch (error) {
+      $("making-says").textContent = error.message;
+    }
+  }
+
+  async #make() {
+    $("making-go").disabled = true;
+    $("making-says").textContent = "Writing …";
+    try {
+      const made = await makeDataset();
+      $("making-says").textContent = `Done: ${many(made.count)} in the folder`;
+      $("making-path").textContent = made.path;
+      $("making-left").textContent = made.skipped.length
+        ? `${made.skipped.length} could not be taken: ${made.skipped[0].join(": ")}` : made.said.join(". ");
+      $("making-next").textContent = made.next;
+      $("making-after").hidden = false;
+      $("making-go").hidden = true;
+      $("making-cancel").textContent = "Close";
+    } catch (error) {
+      $("making-says").textContent = `Nothing was made: ${error.message}`;
+    }
+    $("making-go").disabled = false;
+    this.counts();
+  }
+}
