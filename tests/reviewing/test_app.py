@@ -313,7 +313,7 @@ def test_the_page_makes_a_data_set_of_what_was_accepted(visit, maps):
     client = visit(maps)
     nothing = client.post("/api/dataset")
     assert nothing.status_code == 422
-    assert "no subject was accepted" in nothing.json()["message"]
+    assert "no mask was accepted" in nothing.json()["message"]
     verdict = {"version": 0, "decision": "accepted", "note": ""}
     client.put("/api/subjects/0/review", json=verdict)
     assert client.post("/api/dataset").json()["count"] == 1

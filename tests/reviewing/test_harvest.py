@@ -63,7 +63,7 @@ def test_splits_and_groups_are_kept_and_what_is_new_is_trained_on(
     assert rows[names[0]]["review"] == "accepted"
     said = " / ".join(made.said)
     assert "2 accepted as they were, 1 corrected" in said
-    assert "1 subjects had no split" in said
+    assert "1 masks had no split" in said
     assert "1 rejected" in said
     assert "1 corrected but not yet accepted" in said
     assert tuple(Dataset.open(tmp_path / "reviewed").said)[: len(made.said)] == made.said
@@ -92,7 +92,7 @@ def test_an_unlabelled_subject_takes_the_split_of_its_group(maps, open_desk, rew
 
 
 def test_nothing_accepted_makes_nothing(maps, tmp_path):
-    with pytest.raises(InputError, match="no subject was accepted"):
+    with pytest.raises(InputError, match="no mask was accepted"):
         reviewed(maps, out=tmp_path / "reviewed")
     assert not (tmp_path / "reviewed").exists()
 

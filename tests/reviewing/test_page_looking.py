@@ -118,7 +118,7 @@ def test_counts_add_up_and_a_data_set_is_made_only_when_it_was_said_of_what(deci
     page.locator("#harvest").click()
     page.wait_for_selector("#making-go:visible")
     said = page.locator("#making").inner_text()
-    assert "2 masks of 8 (1 accepted as they are, 1 corrected)" in said
+    assert "Writes 2 of 8 masks (1 accepted as is, 1 corrected)" in said
     assert "Left out: 5 to do, 1 rejected." in said
     path = decided.folder.resolve() / "reviewed"
     assert str(path) in said

@@ -147,6 +147,10 @@ def test_nothing_lies_on_the_image_that_takes_clicks(served, tab):
       return [...found];
     }""")
     assert hit == ["pane"]
+    frame = "getComputedStyle(document.querySelector('#pane')).outlineStyle"
+    assert page.evaluate(frame) == "none", "no frame comes and goes for those who point"
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(frame) == "solid", "whoever gets about by keys sees where they are"
 
 
 MASK = """async () => {
@@ -171,6 +175,14 @@ MASK = """async () => {
   found.back = [mask.threshold, mask.changed()];
   mask.begin(); mask.cut(95); mask.commit();
   found.recut = [...mask.pixels];
+  // What is drawn hangs together by corners, the background does not.
+  const { flood } = await import('/static/shapes.js');
+  found.specks = [0, 1].map((corners) => {
+    const pixels = Uint8Array.from([1, 0, 0, 0, 1, 0, 0, 0, 1]);
+    const clear = (row, from, to) => pixels.fill(0, row * 3 + from, row * 3 + to + 1);
+    flood(pixels, 3, 3, 0, 0, corners, clear);
+    return pixels.reduce((sum, value) => sum + value);
+  });
   return found;
 }"""
 
@@ -184,3 +196,4 @@ def test_steps_of_a_mask_are_counted_and_led_back(served, tab):
     assert found["undone"] == found["cut"]
     assert found["back"] == [50, 0]
     assert found["recut"] == [0] * 8
+    assert found["specks"] == [2, 0]

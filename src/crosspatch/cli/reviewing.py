@@ -55,8 +55,8 @@ def review(
         if desk.material.image_folders:
             places = ", ".join(map(str, desk.material.image_folders))
             lines.append(f"images are read from {places}")
-        lines += [f"{len(desk.material.items)} subjects; signed as {desk.store.who}; Ctrl+C ends",
-                  f"open {link}"]  # fmt: skip
+        lines += [f"{len(desk.material.items)} images; you review as {desk.store.who} (--who NAME "
+                  "signs with another name); Ctrl+C ends", f"open {link}"]  # fmt: skip
         say(output, {"link": link, "subjects": len(desk.material.items)}, lines)
         sys.stdout.flush()
 

@@ -3,6 +3,7 @@
 Subjects are asked for by their number in the queue, never by a name or a path.
 """
 
+import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ LARGEST = 2**28
 """Most pixels of a mask that a page holds whole: 16,384 x 16,384."""
 
 _DRAWN = "2"  # how thumbnails are drawn; those that an earlier program kept are not used
+
+_DRAWN_AT_ONCE = 2  # thumbnails: each needs its whole image in memory, and a scene may be large
 
 _MEMORY = 768 * 2**20  # bytes of decoded images that are kept
 
@@ -54,6 +57,7 @@ class Desk:
 
     def __init__(self, material: Material, store: Store) -> None:
         self.material, self.store = material, store
+        self._drawing = threading.BoundedSemaphore(_DRAWN_AT_ONCE)
         self._views: Kept[View] = Kept(_MEMORY, lambda view: view.pyramid.nbytes)
 
     def item(self, number: int) -> Item:
@@ -254,14 +258,15 @@ class Desk:
         return pixels.cached_file(path, lambda: self._draw_thumbnail(item))
 
     def _draw_thumbnail(self, item: Item) -> bytes:
-        image = self._read_image(item)
-        bands = natural_bands(len(image.pixels), self._names(item, image))
-        try:
-            corrected = self.store.mask(item.name)
-            mask = self.material.read_mask(item) if corrected is None else corrected
-        except InputError:
-            mask = None
-        return pixels.thumbnail(image.pixels, bands, mask)
+        with self._drawing:
+            image = self._read_image(item)
+            bands = natural_bands(len(image.pixels), self._names(item, image))
+            try:
+                corrected = self.store.mask(item.name)
+                mask = self.material.read_mask(item) if corrected is None else corrected
+            except InputError:
+                mask = None
+            return pixels.thumbnail(image.pixels, bands, mask)
 
     def _plain(self, error: CrosspatchError) -> str:
         """Return a message with paths as they look from inside the folder."""

@@ -120,7 +120,7 @@ def make_dataset(
         if store.state(item.name).decision == "accepted"
     ]
     if not accepted:
-        raise InputError("no subject was accepted yet, so there is nothing to make a data set of")
+        raise InputError("no mask was accepted yet, so there is nothing to make a data set of")
     skipped: list[tuple[str, str]] = []
     with new_dataset(
         out,
@@ -172,12 +172,12 @@ def _say(desk: Desk, accepted: list[Item]) -> list[str]:
     corrected = sum(state.corrected for state in states)
     model = f" of the model {desk.material.model[:12]}" if desk.material.model else ""
     said = [
-        f"masks{model} that people looked at: {len(accepted) - corrected} accepted as they were, "
+        f"masks{model} that people looked at: {len(accepted) - corrected} accepted as is, "
         f"{corrected} corrected"
     ]
     unplaced = sum(item.split is None for item in accepted)
     if unplaced:
-        said.append(f"{unplaced} subjects had no split and were put into train")
+        said.append(f"{unplaced} masks had no split and were put into train")
     others = Counter(
         "rejected" if state.decision == "rejected" else "corrected but not yet accepted"
         for item in desk.material.items

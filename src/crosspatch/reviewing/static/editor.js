@@ -176,7 +176,8 @@ export class Editor {
     const { mask } = this.subject, { thing } = this.desk;
     let lost = "";
     if (was === OBJECT) {
-      const left = mask.pixels.reduce((sum, value) => sum + (value === OBJECT), 0);
+      let left = 0;
+      for (const value of mask.pixels) if (value === OBJECT) left++;
       lost = `, ${percent(filled / (filled + left))} of all “${thing}”`;
     }
     say(`Filled ${filled.toLocaleString()} pixels: ${percent(filled / mask.pixels.length)} of the image${lost}.`,

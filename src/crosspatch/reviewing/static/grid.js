@@ -3,7 +3,7 @@
 
 import { percent } from "./signs.js";
 
-const CARD = { width: 216, height: 264, gap: 16 };
+const CARD = { width: 208, height: 268, gap: 16 };
 const LINES = 36; // px more where images come with reasons, which take two lines
 const SETTLE = 70; // ms that a card must stay in sight before its picture is asked for
 
@@ -204,9 +204,9 @@ function fill(card, subject, desk) {
   card.append(frame, name, label, reason);
 }
 
-// Why people are needed, what somebody wrote, or how much the model found.
+// Why people are needed, what somebody wrote, or, until it is decided, how much the model found.
 function lineOf(subject, { kind, thing }) {
   const said = subject.problem || subject.reason || subject.state.note;
-  if (said || subject.state.corrected || kind !== "predictions" || subject.share === null) return said;
-  return subject.share ? `${percent(subject.share)} ${thing}` : "Nothing found";
+  if (said || subject.state.decision || subject.state.corrected || kind !== "predictions" || subject.share === null) return said;
+  return subject.share ? `${percent(subject.share).replace("under", "<")} ${thing}` : "Nothing found";
 }

@@ -50,7 +50,7 @@ class Desk {
     });
     $("notes-box").hidden = !folder.said.length;
     $("how").textContent = `The colour says where “${thing}” is. Open an image, look whether that is right, correct it, accept it.`;
-    $("question").textContent = `Does the colour cover “${thing}”, all of it and nothing else?`;
+    $("question").textContent = $("question").title = `Does the colour cover “${thing}”, all of it and nothing else?`;
     $("object-says").textContent = thing === "object" ? "Object" : thing;
     $("object-says").title = thing;
     if (folder.kind === "dataset") $("restore-says").textContent = "Restore the first mask";

@@ -6,6 +6,8 @@ import { FILTERS, groupOf } from "./grid.js";
 const $ = (id) => document.getElementById(id);
 const many = (count) => `${count.toLocaleString()} ${count === 1 ? "mask" : "masks"}`;
 
+const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}.`;
+
 export class Overview {
   constructor(desk) {
     this.desk = desk;
@@ -63,7 +65,7 @@ export class Overview {
     $("making").showModal();
     try {
       const plan = await planDataset(), taken = plan.accepted + plan.corrected;
-      $("making-says").textContent = `Writes ${many(taken)} of ${plan.total.toLocaleString()} (${plan.accepted.toLocaleString()} accepted as they are, ${plan.corrected.toLocaleString()} corrected), each with a copy of its image, into the folder`;
+      $("making-says").textContent = `Writes ${taken.toLocaleString()} of ${many(plan.total)} (${plan.accepted.toLocaleString()} accepted as is, ${plan.corrected.toLocaleString()} corrected), each with a copy of its image, into the folder`;
       $("making-path").textContent = plan.path;
       $("making-left").textContent = [
         `Left out: ${plan.open.toLocaleString()} to do, ${plan.rejected.toLocaleString()} rejected.`,
@@ -85,7 +87,7 @@ export class Overview {
       $("making-says").textContent = `Done: ${many(made.count)} in the folder`;
       $("making-path").textContent = made.path;
       $("making-left").textContent = made.skipped.length
-        ? `${made.skipped.length} could not be taken: ${made.skipped[0].join(": ")}` : made.said.join(". ");
+        ? `${made.skipped.length} could not be taken: ${made.skipped[0].join(": ")}` : made.said.map(sentence).join(" ");
       $("making-next").textContent = made.next;
       $("making-after").hidden = false;
       $("making-go").hidden = true;
