@@ -62,8 +62,8 @@ def test_splits_and_groups_are_kept_and_what_is_new_is_trained_on(
     assert rows[names[1]]["note"] == "half, of all things"
     assert rows[names[0]]["review"] == "accepted"
     said = " / ".join(made.said)
-    assert "2 accepted as they were, 1 corrected" in said
-    assert "1 masks had no split" in said
+    assert "2 accepted as is, 1 corrected" in said
+    assert "1 of them had no split" in said
     assert "1 rejected" in said
     assert "1 corrected but not yet accepted" in said
     assert tuple(Dataset.open(tmp_path / "reviewed").said)[: len(made.said)] == made.said

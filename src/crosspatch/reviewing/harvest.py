@@ -177,7 +177,7 @@ def _say(desk: Desk, accepted: list[Item]) -> list[str]:
     ]
     unplaced = sum(item.split is None for item in accepted)
     if unplaced:
-        said.append(f"{unplaced} masks had no split and were put into train")
+        said.append(f"{unplaced} of them had no split and were put into train")
     others = Counter(
         "rejected" if state.decision == "rejected" else "corrected but not yet accepted"
         for item in desk.material.items

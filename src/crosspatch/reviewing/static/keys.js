@@ -20,8 +20,6 @@ export function bindKeys(desk) {
     Escape: () => { if (!editor.tools.drop()) location.hash = "#/"; },
   };
   addEventListener("keydown", (event) => {
-    // A frame says where the keys act, for those who use them to get about.
-    if (event.key === "Tab" || event.key.startsWith("Arrow")) document.body.dataset.keys = "";
     if (document.querySelector("dialog[open]")) return;
     const typing = event.target.matches?.("textarea, input[type=search]");
     if (event.key === "?" && !typing) return $("help").showModal();
@@ -41,6 +39,10 @@ export function bindKeys(desk) {
     event.preventDefault();
     keys[key]();
   });
+  // A frame says where the keys act, for those who use them to get about.
+  addEventListener("keydown", ({ key }) => {
+    if (key === "Tab" || key.startsWith("Arrow")) document.body.dataset.keys = "";
+  }, true);
   addEventListener("keyup", (event) => { if (event.key.toLowerCase() === "h") editor.peek(false); });
   addEventListener("blur", () => editor.peek(false));
   addEventListener("pointerdown", () => { delete document.body.dataset.keys; });
