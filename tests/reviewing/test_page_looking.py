@@ -49,7 +49,7 @@ def test_x_goes_between_two_paints_and_ignored_has_its_own_key(served, tab):
     assert seen == ["background", "object", "ignored", "object", "background"]
 
 
-def test_other_bands_stay_on_and_are_said_beside_the_image(served, tab):
+def test_other_bands_and_a_hidden_mask_stay_and_are_said_beside_the_image(served, tab):
     page = tab(served, path="0")
     assert not page.locator("#shown").is_visible()
     page.keyboard.press("c")
@@ -59,6 +59,12 @@ def test_other_bands_stay_on_and_are_said_beside_the_image(served, tab):
     page.get_by_role("button", name="Back to natural colour").click()
     assert not page.locator("#shown").is_visible()
     assert page.locator("#combination").input_value() == "0"
+    page.keyboard.press("m")
+    page.keyboard.press("n")
+    page.wait_for_selector("body[data-shown='2']")
+    assert page.locator("#shown-says").inner_text() == "The mask is hidden"
+    page.get_by_role("button", name="Show it").click()
+    assert page.locator("#show-mask").is_checked()
 
 
 def test_an_empty_mask_is_an_answer(maps, tab, rewrite):

@@ -123,14 +123,20 @@ def test_an_open_polygon_waits_for_its_person(served, tab):
     assert np.array_equal(on_screen(page), original(served, 1))
     page.locator("#sign button").click()
     page.wait_for_selector("body[data-shown='0']")
-    page.keyboard.press("b")
-    page.keyboard.press("Enter")  # another tool does not lose it either
+    page.keyboard.press("b")  # another tool does not lose it either
+    drag(page, (50, 10), (50, 20))
+    page.keyboard.press("z")  # the stroke, not a corner
+    page.keyboard.press("Enter")
     saved(page)
     assert (served.on_disk(name_of(served, 0))[11:13, 12:69] == 1).all()
     page.keyboard.press("g")
     corners(page, (90, 5), (90, 70))
     page.keyboard.press("Escape")  # drops it, and only that
     assert page.locator("#editor").is_visible()
+    page.get_by_role("button", name="Bring it back").click()
+    page.keyboard.press("a")
+    assert "Enter closes it, Esc drops it" in page.locator("#sign").inner_text()
+    page.keyboard.press("Escape")
     page.keyboard.press("a")
     page.wait_for_selector("body[data-shown='1']")
 

@@ -159,6 +159,16 @@ export class Editor {
     if (this.subject?.mask?.undo()) this.changed();
   }
 
+  // Give up what is half done, as somebody asked to; false where there is nothing.
+  drop() {
+    const { stage } = this, { outline } = stage, busy = this.tools.rest();
+    if (!outline.length) return busy;
+    stage.outline = [];
+    const back = () => { stage.outline = outline; };
+    say("The open polygon was dropped.", { undo: { label: "Bring it back", step: "polygon", act: back } });
+    return true;
+  }
+
   redo() {
     if (this.subject?.mask?.redo()) this.changed();
   }
@@ -250,7 +260,7 @@ export class Editor {
     const elsewhere = subject !== this.subject || this.desk.number === null;
     say(`${subject.name} is to do again.`, elsewhere
       ? { undo: { label: "Show it", act: () => this.desk.open(subject.number) } } : {});
-    if (this.desk.number === null) this.desk.grid.refresh(subject.number);
+    if (this.desk.number === null) this.desk.overview.choose();
   }
 
   #muchChanged() {

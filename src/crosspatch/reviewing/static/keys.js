@@ -17,7 +17,7 @@ export function bindKeys(desk) {
     t: () => $("threshold").focus(), w: () => $("note").focus(),
     "+": () => editor.stage.zoom(1.5), "=": () => editor.stage.zoom(1.5), "-": () => editor.stage.zoom(1 / 1.5),
     0: () => editor.stage.fit(),
-    Escape: () => { if (!editor.tools.drop()) location.hash = "#/"; },
+    Escape: () => { if (!editor.drop()) location.hash = "#/"; },
   };
   addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open]")) return;

@@ -89,7 +89,7 @@ class Desk {
     $("overview").hidden = false;
     this.editor.leave();
     delete document.body.dataset.shown;
-    this.grid.choose();
+    this.overview.choose();
     if (from !== null) this.grid.select(from);
     this.overview.counts();
     $("grid").focus({ preventScroll: true });
@@ -187,7 +187,7 @@ class Desk {
       if (this.number === Number(number)) await this.reload(this.number);
     }
     this.overview.counts();
-    if (this.number === null) this.grid.choose();
+    if (this.number === null) this.overview.choose();
   }
 
   async reload(number) {

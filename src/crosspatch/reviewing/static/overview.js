@@ -19,10 +19,10 @@ export class Overview {
       count.id = `count-${key}`;
       text.append(count);
       box.append(radio, text);
-      radio.addEventListener("change", () => this.#filter(key));
+      radio.addEventListener("change", () => this.choose(key));
       $("filters").append(box);
     }
-    $("search").addEventListener("input", () => this.#filter(desk.grid.filter));
+    $("search").addEventListener("input", () => this.choose());
     $("harvest").addEventListener("click", () => this.#plan());
     $("making-cancel").addEventListener("click", () => $("making").close());
     $("making-go").addEventListener("click", () => this.#make());
@@ -44,11 +44,11 @@ export class Overview {
   showAll() {
     $("filter-all").checked = true;
     $("search").value = "";
-    this.desk.grid.choose("all", "");
-    $("empty").hidden = true;
+    this.choose("all");
   }
 
-  #filter(key) {
+  // Show a group's cards; the same group anew, where what is in it may have changed.
+  choose(key = this.desk.grid.filter) {
     this.desk.grid.choose(key, $("search").value);
     $("empty").hidden = this.desk.grid.shown.length > 0;
   }

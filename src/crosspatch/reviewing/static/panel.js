@@ -20,8 +20,8 @@ export class Panel {
       $(id).addEventListener("input", (event) => this.set({ [id]: Number(event.target.value) }));
     }
     $("plain").addEventListener("click", () => this.set({ brightness: 1, contrast: 1, combination: 0 }));
-    $("natural").addEventListener("click", () => {
-      this.set({ combination: 0 });
+    $("usual").addEventListener("click", () => {
+      this.set(look.mask ? { combination: 0 } : { mask: true });
       $("pane").focus({ preventScroll: true });
     });
     $("show-mask").addEventListener("change", (event) => this.set({ mask: event.target.checked }));
@@ -46,7 +46,7 @@ export class Panel {
     document.body.style.setProperty("--mask", `rgb(${COLOURS[look.colour].join(" ")})`);
     $("beside-what").value = look.beside;
     $("own").hidden = look.combination >= 0;
-    this.#sayBands();
+    this.#sayUnusual();
     this.editor.stage?.resize();
   }
 
@@ -71,19 +71,20 @@ export class Panel {
     for (const what of ["votes", "probability"]) {
       document.querySelector(`#beside-what [value=${what}]`).disabled = !subject[`has_${what}`];
     }
-    this.#sayBands();
+    this.#sayUnusual();
     this.#loadBeside();
   }
 
-  // The choice is kept from image to image: say it where one looks, unless it is the usual one.
-  #sayBands() {
+  // What is chosen is kept from image to image: say it where one looks, unless it is the usual.
+  #sayUnusual() {
     const { look } = this, shown = this.editor.subject?.combinations;
     if (!shown) return;
     const place = look.combination < shown.length ? look.combination : 0;
     $("combination").value = place;
-    $("shown").hidden = place === 0;
-    $("shown-says").textContent = place < 0 ? "Bands of your own choice" : `Shown: ${shown[place].label}`;
-    $("natural").textContent = `Back to ${shown[0].label.toLowerCase()}`;
+    $("shown").hidden = look.mask && place === 0;
+    const bands = place < 0 ? "Bands of your own choice" : `Shown: ${shown[place].label}`;
+    $("shown-says").textContent = look.mask ? bands : "The mask is hidden";
+    $("usual").textContent = look.mask ? `Back to ${shown[0].label.toLowerCase()}` : "Show it";
   }
 
   #choose(combination) {

@@ -4,7 +4,7 @@
 const $ = (id) => document.getElementById(id);
 let timer = 0;
 
-// undo: { label, act } of a button beside the sentence; step: it undoes the mask's last change
+// undo: { label, act } of a button beside the sentence; step: it holds until the next stroke only
 export function say(sentence, { undo = null, stays = 9000 } = {}) {
   if ($("editor").hidden) return toast(sentence, undo, stays);
   hush();

@@ -146,7 +146,7 @@ export class Stage {
     const points = this.outline.map(([x, y]) => this.camera.toPane(x, y));
     context.beginPath();
     points.forEach(([x, y], index) => (index ? context.lineTo(x, y) : context.moveTo(x, y)));
-    if (this.cursor) context.lineTo(...this.camera.toPane(...this.cursor));
+    if (this.cursor && this.main.box.dataset.tool === "polygon") context.lineTo(...this.camera.toPane(...this.cursor));
     twoTone(context);
     points.forEach(([x, y], index) => {
       context.beginPath();

@@ -25,7 +25,7 @@ export class Tools {
       for (const end of ["pointerup", "pointercancel"]) pane.box.addEventListener(end, (event) => this.#up(event));
       pane.box.addEventListener("pointerleave", () => this.#leave());
       pane.box.addEventListener("contextmenu", (event) => event.preventDefault());
-      pane.box.addEventListener("dblclick", () => this.#close());
+      pane.box.addEventListener("dblclick", () => { if (this.tool === "polygon") this.#close(); });
       pane.box.addEventListener("wheel", (event) => this.#wheel(event, pane), { passive: false });
     }
     main.box.addEventListener("keydown", (event) => this.#key(event));
@@ -52,23 +52,16 @@ export class Tools {
   // Finish the stroke that is under way: nothing that was drawn is lost. False where there is none.
   rest() {
     const busy = this.pen || this.#drag === "stroke";
-    this.#penUp();
-    if (this.#drag === "stroke") this.#commit();
+    this.pen = false;
     this.#drag = null;
+    this.#commit();
     return busy;
-  }
-
-  // Give up what is half done, as somebody asked to; false where there is nothing.
-  drop() {
-    const open = this.stage.outline.length > 0;
-    this.stage.outline = [];
-    return this.rest() || open;
   }
 
   // Take one corner of the open polygon back, or lift the pen; false where neither is under way.
   back() {
     const { outline } = this.stage;
-    if (!outline.length) return this.rest();
+    if (this.tool !== "polygon" || !outline.length) return this.rest();
     this.stage.outline = outline.slice(0, -1);
     return true;
   }
@@ -230,9 +223,8 @@ export class Tools {
     if (event.key in arrows) this.#arrow(arrows[event.key], event.shiftKey);
     else if (event.key === " ") this.#act(event.repeat);
     else if (event.key === "Enter") {
-      this.#penUp();
-      this.#close();
-    } else if (event.key === "Backspace" && this.stage.outline.length) {
+      if (!this.rest()) this.#close();
+    } else if (event.key === "Backspace" && this.tool === "polygon" && this.stage.outline.length) {
       this.back();
     } else return;
     event.preventDefault();
