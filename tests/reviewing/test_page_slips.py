@@ -90,6 +90,7 @@ def test_a_fill_says_how_far_it_ran_and_so_does_leaving_what_changed_much(served
     assert f"Filled {int(filled.sum()):,} pixels" in said
     assert f"{round(100 * filled.mean())} % of the image" in said
     assert filled.mean() > 0.5
+    assert page.locator("#sign.loud").count() == 1
     page.locator("#sign button").click()
     assert np.array_equal(on_screen(page), first)
     assert page.locator("#sign").inner_text() == ""
@@ -134,9 +135,12 @@ def test_an_open_polygon_waits_for_its_person(served, tab):
     page.keyboard.press("Escape")  # drops it, and only that
     assert page.locator("#editor").is_visible()
     page.get_by_role("button", name="Bring it back").click()
+    corners(page, (85, 40))
+    before = on_screen(page)
     page.keyboard.press("a")
-    assert "Enter closes it, Esc drops it" in page.locator("#sign").inner_text()
-    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Close it").click()
+    assert on_screen(page)[88, 38:42].tolist() == [1] * 4
+    assert not np.array_equal(on_screen(page), before)
     page.keyboard.press("a")
     page.wait_for_selector("body[data-shown='1']")
 

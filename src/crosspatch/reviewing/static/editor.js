@@ -191,7 +191,7 @@ export class Editor {
       lost = `, ${percent(filled / (filled + left))} of all “${thing}”`;
     }
     say(`Filled ${filled.toLocaleString()} pixels: ${percent(filled / mask.pixels.length)} of the image${lost}.`,
-      { undo: { label: "Undo", step: "fill", act: () => this.undo() } });
+      { loud: filled / mask.pixels.length > MUCH, undo: { label: "Undo", step: "fill", act: () => this.undo() } });
   }
 
   // --- what is under the cursor ------------------------------------------------------------------
@@ -235,7 +235,8 @@ export class Editor {
     const { subject } = this;
     if (!subject) return;
     if (decision === "accepted" && this.stage.outline.length) {
-      return say("A polygon is still open: Enter closes it, Esc drops it. Then accept.");
+      return say("A polygon is still open: Enter closes it, Esc drops it. Then accept.",
+        { undo: { label: "Close it", act: () => this.tools.close() } });
     }
     this.tools.rest();
     const much = this.#muchChanged();
@@ -246,7 +247,7 @@ export class Editor {
     this.desk.step(1);
     const sign = decision === "accepted" ? "✓ Accepted" : "✕ Rejected";
     say(`${sign}: ${subject.name}${much && `, with ${much} of it changed`}`,
-      { undo: { label: "Take it back", act: () => this.takeBack(subject) } });
+      { loud: Boolean(much), undo: { label: "Take it back", act: () => this.takeBack(subject) } });
   }
 
   // The decision only; what was drawn stays.
@@ -279,7 +280,7 @@ export class Editor {
     const back = { undo: { label: "Back to it", act: () => this.desk.open(subject.number) } };
     const much = subject.mask && this.#muchChanged();
     if (this.stage.outlines.has(subject.number)) say(`${subject.name}: its open polygon is kept until you close it.`, back);
-    else if (much) say(`${subject.name}: ${much} of it was changed.`, back);
+    else if (much) say(`${subject.name}: ${much} of it was changed.`, { ...back, loud: true });
     subject.mask?.mark();
   }
 }

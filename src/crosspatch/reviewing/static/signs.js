@@ -4,10 +4,12 @@
 const $ = (id) => document.getElementById(id);
 let timer = 0;
 
+// loud: something that somebody may not have meant
 // undo: { label, act } of a button beside the sentence; step: it holds until the next stroke only
-export function say(sentence, { undo = null, stays = 9000 } = {}) {
+export function say(sentence, { undo = null, loud = false, stays = 9000 } = {}) {
   if ($("editor").hidden) return toast(sentence, undo, stays);
   hush();
+  $("sign").classList.toggle("loud", loud);
   $("sign").dataset.step = undo?.step ?? "";
   $("sign").replaceChildren(...parts(sentence, undo, hush));
   timer = setTimeout(hush, stays);

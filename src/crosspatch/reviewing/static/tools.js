@@ -25,7 +25,7 @@ export class Tools {
       for (const end of ["pointerup", "pointercancel"]) pane.box.addEventListener(end, (event) => this.#up(event));
       pane.box.addEventListener("pointerleave", () => this.#leave());
       pane.box.addEventListener("contextmenu", (event) => event.preventDefault());
-      pane.box.addEventListener("dblclick", () => { if (this.tool === "polygon") this.#close(); });
+      pane.box.addEventListener("dblclick", () => { if (this.tool === "polygon") this.close(); });
       pane.box.addEventListener("wheel", (event) => this.#wheel(event, pane), { passive: false });
     }
     main.box.addEventListener("keydown", (event) => this.#key(event));
@@ -101,12 +101,13 @@ export class Tools {
     const { outline, camera } = this.stage;
     if (outline.length > 2) {
       const [ax, ay] = camera.toPane(...outline[0]), [bx, by] = camera.toPane(...point);
-      if (Math.hypot(ax - bx, ay - by) < CLOSE) return this.#close();
+      if (Math.hypot(ax - bx, ay - by) < CLOSE) return this.close();
     }
     this.stage.outline = [...outline, point];
   }
 
-  #close() {
+  // Close the open polygon: it is part of the mask from now on.
+  close() {
     const { outline } = this.stage;
     if (outline.length < 3 || !this.mask) return;
     this.mask.begin();
@@ -223,7 +224,7 @@ export class Tools {
     if (event.key in arrows) this.#arrow(arrows[event.key], event.shiftKey);
     else if (event.key === " ") this.#act(event.repeat);
     else if (event.key === "Enter") {
-      if (!this.rest()) this.#close();
+      if (!this.rest()) this.close();
     } else if (event.key === "Backspace" && this.tool === "polygon" && this.stage.outline.length) {
       this.back();
     } else return;
