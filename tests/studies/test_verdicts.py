@@ -71,6 +71,16 @@ def test_twice_the_steps_that_gain_are_said_in_the_same_sentence():
     assert any(said.startswith("with too few steps") for said in found.limits)
 
 
+def test_a_check_of_the_steps_by_one_seed_says_so():
+    rows = study(
+        {"scratch": RISING, "twice-as-long": {1.0: RISING[1.0] + 0.03}},
+        of_seed=0.001, of_both=0.001, baselines=BASELINES,
+    ).filter((pl.col("arm") != "twice-as-long") | (pl.col("seed") == 0))  # fmt: skip
+    (said,) = analyse(rows, resamples=200).limits
+    assert said.endswith("from twice as many (one seed)")
+    assert "(one seed)" not in longer_gain(0.03).limits[0]
+
+
 def test_the_check_of_the_steps_is_compared_with_nothing_else():
     found = longer_gain(0.03)
     assert [gap.arm for gap in found.gaps] == []

@@ -36,7 +36,7 @@ BANDS = {
     "aerial_forest": ["red", "green", "blue", "near infrared"],
     "satellite_water": ["blue", "green", "red", "near infrared"],
 }
-WORSE = (2, 4)
+WORSE = (1, 2)
 """Errors of simulated volunteers, times those of real ones."""
 
 

@@ -65,9 +65,9 @@ class Findings:
         if groups < FEWEST_GROUPS:
             said.append(f"{_count(groups, 'test group')} only, so without an interval")
         if self.longer is not None and self.longer.value >= ENOUGH:
-            said.append(
-                f"with too few steps: from scratch gains {self.longer.value:.3f} from twice as many"
-            )
+            by = " (one seed)" if self.longer.seeds == 1 < seeds else ""
+            gain = f"from scratch gains {self.longer.value:.3f} from twice as many{by}"
+            said.append(f"with too few steps: {gain}")
         if seeds == 1:
             said.append("one seed only, so that the interval knows nothing of other trainings")
         return tuple(said)
