@@ -3,8 +3,8 @@
     python docs/results/headline/tables.py STUDY --out docs/results/headline/nuclei
 
 From the study's report: figures and the test log. From its tables: ``scores.csv`` (a row a start
-and share of the labels, averaged and plain weights), ``differences.csv`` (each start minus scratch)
-and ``subjects.csv`` (IoU of each test subject, mean over seeds).
+and share of the labels, averaged and plain weights), ``differences.csv`` (each start minus scratch),
+``subjects.csv`` (IoU of each test subject, mean over seeds) and ``index.md``, all of it as a page.
 """
 
 import argparse
@@ -14,7 +14,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import polars as pl
+from numbers_page import page
 
+from crosspatch.files import write_text
 from crosspatch.reports.study.material import Material, read_material
 from crosspatch.studies.crossed import Estimate
 
@@ -32,11 +34,15 @@ def main() -> None:
     for name in TABLES:
         shutil.copy(wishes.study / name, wishes.out / name)
     for name in FIGURES:
-        shutil.copy(wishes.study / "figures" / f"{name}.svg", wishes.out / f"{name}.svg")
+        drawn = wishes.study / "figures" / f"{name}.svg"
+        if drawn.exists():
+            shutil.copy(drawn, wishes.out / drawn.name)
     material = read_material(wishes.study)
     write(wishes.out / "scores.csv", scores(material))
     write(wishes.out / "differences.csv", differences(material))
     subjects(material).write_csv(wishes.out / "subjects.csv", float_precision=4)
+    command = f"tables.py WORK/{wishes.study.name} --out {wishes.out.name}"
+    write_text(wishes.out / "index.md", page(material, command))
 
 
 def scores(material: Material) -> Iterable[Sequence[object]]:
