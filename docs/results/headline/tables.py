@@ -3,8 +3,9 @@
     python docs/results/headline/tables.py STUDY --out docs/results/headline/nuclei
 
 From the study's report: figures and the test log. From its tables: ``scores.csv`` (a row a start
-and share of the labels, averaged and plain weights), ``differences.csv`` (each start minus scratch),
-``subjects.csv`` (IoU of each test subject, mean over seeds) and ``index.md``, all of it as a page.
+and share of the labels, averaged and plain weights), ``differences.csv`` (each start minus
+scratch), ``subjects.csv`` (IoU of each test subject, mean over seeds) and ``index.md``, all of it
+as a page.
 """
 
 import argparse
