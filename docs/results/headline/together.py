@@ -2,9 +2,8 @@
 
     python docs/results/headline/together.py STUDY STUDY ... --out docs/results/domain
 
-Writes the page that ``crosspatch report STUDY STUDY ...`` makes as ``index.md``, its figures, its
-tables as CSV, and the log of what was opened of the test splits. The words before the numbers,
-``words.md`` in ``--out``, go in front.
+Writes the page that ``crosspatch report STUDY STUDY ...`` makes as ``numbers.md``, its figures, its
+tables as CSV, and the log of what was opened of the test splits.
 """
 
 import argparse
@@ -31,11 +30,10 @@ def main() -> None:
     for name, svg in figures.items():
         write_text(out / f"{name}.svg", svg)
     named = {svg: name for name, svg in figures.items()}
-    before = out / "words.md"
-    parts = [before.read_text(encoding="utf-8").strip()] if before.is_file() else []
+    parts = [f"# {page.title}: the numbers"]
     for section in page.sections:
         parts += [f"## {section.title}", *blocks(section, named, out)]
-    write_text(out / "index.md", "\n\n".join(parts) + "\n")
+    write_text(out / "numbers.md", "\n\n".join(parts) + "\n")
     for study in wishes.studies:
         shutil.copy(study / "test_log.csv", out / f"test_log-{study.name}.csv")
 
