@@ -129,6 +129,12 @@ class TestTheAnswer:
         rows = quiet(scratch={0.1: 0.5}, photos=BETTER)
         assert "no answer on kelp yet" in said(tmp_path, rows)
 
+    def test_waits_for_nothing_that_was_not_planned(self, tmp_path):
+        rows = quiet(scratch={0.1: 0.5}, photos={0.1: 0.6})
+        text = said(tmp_path, rows, fractions=[0.1])
+        assert text.startswith("On kelp starts are compared with 10% of the labels")
+        assert "yet" not in text
+
     def test_of_a_study_without_sources_compares_nothing(self, tmp_path):
         assert "nothing to compare" in said(tmp_path, quiet(scratch=RISING))
 

@@ -19,6 +19,12 @@ def answer(material: Material) -> str:
     if found is None:
         return f"There is no answer on {target} yet: no run has been scored."
     everything = Cell(SCRATCH, 1.0)
+    shares = material.plan.get("fractions", [1.0])
+    if 1.0 not in shares:
+        return (
+            f"On {target} starts are compared with {' and '.join(map(percent, shares))} of the "
+            "labels; how many they save is not asked, since nothing is trained with all of them."
+        )
     if everything not in found.scores:
         return (
             f"There is no answer on {target} yet: no training from scratch with all labels has "
