@@ -2,8 +2,8 @@
 
     python docs/results/queue/run.py --data DIR --work DIR
 
-For each target: 5% of the training subjects at random, then two rounds of 5% by each of four ways
-of choosing, a training of 150 steps from random weights after each, five seeds: 45 trainings. What
+For each target: 5% of the training subjects at random, then two rounds of 5% by each of seven ways
+of choosing, a training of 150 steps from random weights after each, five seeds: 75 trainings. What
 was done is not done again; two of these commands at once share the seeds. A finished target leaves
 its tables and its figure beside this file, and a line in test_log.csv.
 """
@@ -22,7 +22,9 @@ from crosspatch.files import new_folder, write_text, write_toml
 HERE = Path(__file__).parent
 CONFIG = HERE / "settings.toml"
 KEPT = ("simulation.toml", "curve.csv", "arms.csv", "curve.svg")
-ARMS = ["random", "foreground-random", "need", "verdict"]
+ARMS = [
+    "random", "foreground-random", "need", "verdict", "uncertainty", "foreground", "diversity",
+]  # fmt: skip
 _LAND = {"building": 1, "road": 2, "bare": 3, "forest": 4, "water": 5}
 
 
