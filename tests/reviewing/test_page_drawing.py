@@ -68,6 +68,7 @@ def test_everything_can_be_done_by_keyboard_alone(served, tab):
     page.keyboard.press("Escape")
     page.keyboard.press("a")
     page.wait_for_selector("body[data-shown='2']")
+    page.wait_for_timeout(450)  # a look at it
     page.keyboard.press("r")
     page.wait_for_selector("body[data-shown='3']")
     page.keyboard.press("Escape")

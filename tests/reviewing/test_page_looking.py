@@ -63,7 +63,7 @@ def test_other_bands_and_a_hidden_mask_stay_and_are_said_beside_the_image(served
     page.keyboard.press("n")
     page.wait_for_selector("body[data-shown='2']")
     assert page.locator("#shown-says").inner_text() == "The mask is hidden"
-    page.get_by_role("button", name="Show it").click()
+    page.get_by_role("button", name="Show the mask").click()
     assert page.locator("#show-mask").is_checked()
 
 

@@ -33,7 +33,7 @@ def test_a_decision_is_said_can_be_taken_back_and_moves_no_button(served, tab):
     before = places(page)
     page.locator("#accept").click()
     page.wait_for_selector("body[data-shown='1']")
-    assert page.locator("#sign").inner_text().startswith(f"✓ Accepted: {name}")
+    page.wait_for_selector(f"#sign:has-text('✓ Accepted: {name}')")
     assert page.locator("#sign").get_attribute("aria-live") == "polite"
     page.locator("#sign button").click()  # take it back, from where one is now
     page.wait_for_selector(f"#sign:has-text('{name} is to do again')")

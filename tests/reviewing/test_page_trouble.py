@@ -67,10 +67,71 @@ def test_a_server_that_dies_takes_nothing_with_it(maps, tab):
     again = Served(maps, port=served.port)
     try:
         later = tab(again, context=page.context, path="0")
+        taken = "has-text('taken up again')"
+        later.wait_for_selector(f"#sign:{taken}, .toast:{taken}")
         saved(later)
         assert np.array_equal(on_screen(later), seen)
         assert np.array_equal(again.on_disk(name_of(again, 0)), seen)
-        assert "taken up again" in later.locator("#sign").inner_text()
+    finally:
+        again.stop()
+
+
+def test_a_new_link_in_the_same_tab_takes_up_what_was_not_saved(maps, tab):
+    served = Served(maps)
+    page = tab(served, path="0")
+    page.on("dialog", lambda dialog: dialog.accept())  # "leave the page?"
+    show(page, 1)  # the next image is here as well
+    show(page, 0)
+    served.stop()
+    drag(page, (20, 10), (20, 60))
+    seen = on_screen(page)
+    page.keyboard.press("a")
+    page.wait_for_selector("#sign:has-text('Accepted, not yet saved')")
+    page.wait_for_selector("body[data-shown='1']")
+    page.wait_for_timeout(450)
+    page.keyboard.press("r")
+    page.wait_for_selector(".trouble >> nth=1")
+    again = Served(maps, port=served.port)
+    try:
+        page.wait_for_selector(".trouble:has-text('in a new tab and leave this one open') >> nth=1")
+        assert "in this browser as well" in page.locator(".trouble").first.inner_text()
+        assert again.desk.store.states == {}
+        page.goto(again.link)  # nobody opens the two images, and the address names none
+        page.wait_for_selector(".toast:has-text('2 images: what an earlier page could not save')")
+        page.wait_for_selector("#progress-says:has-text('2 of 8 done')")
+        page.wait_for_selector(".card .chip:has-text('Corrected')")
+        page.wait_for_function(
+            "async () => !(await (await import('/static/strongbox.js')).keys()).length"
+        )
+        states = [again.desk.store.state(name_of(again, number)) for number in (0, 1)]
+        assert [state.decision for state in states] == ["accepted", "rejected"]
+        assert np.array_equal(again.on_disk(name_of(again, 0)), seen)
+    finally:
+        again.stop()
+
+
+def test_a_tab_that_was_left_open_goes_on_by_itself(maps, tab):
+    served = Served(maps)
+    page = tab(served, path="0")
+    show(page, 1)
+    show(page, 0)
+    served.stop()
+    drag(page, (20, 10), (20, 60))
+    page.wait_for_selector("#saved.bad")
+    page.keyboard.press("a")
+    page.wait_for_selector("#sign:has-text('Accepted, not yet saved')")
+    other = Served(maps.rename(maps.with_name("other")), port=served.port)
+    tab(other, context=page.context).close()
+    page.wait_for_selector(".trouble:has-text('for another folder')")
+    assert other.desk.store.states == {}, "its number 0 is another image"
+    other.stop()
+    other.folder.rename(maps)
+    again = Served(maps, port=served.port)
+    try:
+        tab(again, context=page.context)
+        page.wait_for_selector(".trouble", state="detached")
+        state = again.desk.store.state(name_of(again, 0))
+        assert (state.decision, state.corrected) == ("accepted", True)
     finally:
         again.stop()
 

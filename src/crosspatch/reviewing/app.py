@@ -1,15 +1,17 @@
 """The web application: addresses in, what the desk says out. It knows no paths and no names."""
 
+from collections.abc import Callable
 from importlib.resources import files as package_files
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.types import ASGIApp
 
 from crosspatch.errors import CrosspatchError, InputError
+from crosspatch.files import fingerprint_bytes
 from crosspatch.reviewing.desk import Desk
 from crosspatch.reviewing.guard import Guard
 from crosspatch.reviewing.harvest import make_planned, plan_dataset
@@ -25,7 +27,7 @@ _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-_REFUSED, _CONFLICT, _TOO_LARGE, _NO_ROOM = 422, 409, 413, 507
+_REFUSED, _CONFLICT, _GONE, _TOO_LARGE, _NO_ROOM = 422, 409, 410, 413, 507
 
 
 class Verdict(BaseModel):
@@ -48,18 +50,49 @@ def make_app(desk: Desk, *, token: str, port: int) -> ASGIApp:
     port : that the server listens on
     """
     # The generated documentation loads its scripts from elsewhere: there is none.
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    stamp = _stamp(desk)
+    same = Depends(_refuse_others(stamp))
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[same])
     _add_errors(app)
     _add_page(app)
-    _add_reading(app, desk)
+    _add_reading(app, desk, stamp)
     _add_writing(app, desk)
     return Guard(app, token=token, port=port)
+
+
+class OtherReviewError(CrosspatchError):
+    """A page that was opened for another folder, or in another order."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "crosspatch review was started again, for another folder or with its images in another "
+            "order. Open the link that it prints for this page's folder"
+        )
+
+
+def _stamp(desk: Desk) -> str:
+    """Return what tells this folder, and which number is which subject, from every other."""
+    material = desk.material
+    words = [str(material.path.resolve()), *(item.name for item in material.items)]
+    return fingerprint_bytes("\0".join(words).encode())[:16]
+
+
+def _refuse_others(stamp: str) -> Callable[..., None]:
+    """Refuse a page that outlived its server: its numbers may be those of other subjects."""
+
+    def refuse_others(x_review: Annotated[str | None, Header()] = None) -> None:
+        if x_review not in (None, stamp):
+            raise OtherReviewError
+
+    return refuse_others
 
 
 def _add_errors(app: FastAPI) -> None:
     def say(_: Request, error: Exception) -> JSONResponse:
         if isinstance(error, ConflictError):
             return JSONResponse({"message": str(error), "state": vars(error.state)}, _CONFLICT)
+        if isinstance(error, OtherReviewError):
+            return JSONResponse({"message": str(error)}, _GONE)
         status = _REFUSED if isinstance(error, InputError) else _NO_ROOM
         return JSONResponse({"message": str(error)}, status)
 
@@ -86,10 +119,10 @@ def _add_page(app: FastAPI) -> None:
         return Response(page[name][0], media_type=page[name][1])
 
 
-def _add_reading(app: FastAPI, desk: Desk) -> None:
+def _add_reading(app: FastAPI, desk: Desk, stamp: str) -> None:
     @app.get("/api/folder")
     def folder() -> dict[str, Any]:
-        return desk.listing()
+        return desk.listing() | {"review": stamp}
 
     @app.get("/api/states")
     def states() -> dict[int, dict[str, Any]]:

@@ -8,13 +8,18 @@ export class ApiError extends Error {
   }
 }
 
+// What this page has open, sent with every request: the server may have been started again since,
+// for another folder or in another order, and then number 3 is another image.
+let review = "";
+
 async function ask(path, options = {}) {
   let response;
+  const headers = review ? { ...options.headers, "x-review": review } : options.headers ?? {};
   try {
-    response = await fetch(path, options);
+    response = await fetch(path, { ...options, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ApiError("the server does not answer; is crosspatch review still running?", 0);
+    throw new ApiError(`the server does not answer; is crosspatch review still running? If not, start it again for this folder, with --port ${location.port}`, 0);
   }
   if (response.ok) return response;
   let said = {};
@@ -27,7 +32,12 @@ async function ask(path, options = {}) {
 
 const subject = (number) => `/api/subjects/${number}`;
 
-export const readFolder = async () => (await ask("/api/folder")).json();
+export async function readFolder() {
+  const folder = await (await ask("/api/folder")).json();
+  review = folder.review;
+  return folder;
+}
+
 export const readStates = async () => (await ask("/api/states")).json();
 export const readSubject = async (number) => (await ask(subject(number))).json();
 

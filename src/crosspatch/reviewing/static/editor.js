@@ -3,13 +3,19 @@
 import { chip } from "./grid.js";
 import { OBJECT } from "./mask.js";
 import { Panel } from "./panel.js";
-import { outdated, percent, say } from "./signs.js";
+import { hush, outdated, percent, say } from "./signs.js";
 import { Stage } from "./stage.js";
 import { Threshold } from "./threshold.js";
 import { Tools } from "./tools.js";
+import { Verdict } from "./verdict.js";
 
 const $ = (id) => document.getElementById(id);
-const MUCH = 0.5; // share of an image: a change beyond it is said when somebody goes on
+const MUCH = 0.5; // share of an image: a fill beyond it is said loudly
+const STAYS = { // on drawing in an image that is decided
+  accepted: "You changed an image that is accepted; it stays accepted, now as corrected.",
+  rejected: "You changed an image that is rejected; it stays rejected until you accept it.",
+};
+const CLOSING = "Click the first point, double-click or Enter closes it; Esc drops it; Ctrl+Z takes the last point back.";
 
 export class Editor {
   constructor(desk, look) {
@@ -17,13 +23,17 @@ export class Editor {
     this.subject = null;
     this.panel = new Panel(this, look);
     this.stage = new Stage($("pane"), $("beside"), look);
-    this.tools = new Tools(this.stage, () => this.changed());
+    this.tools = new Tools(this.stage, () => this.drew());
+    this.number = null; // of the image that was shown last
+    this.empty = false; // nothing was in its mask when it came
     this.point = null; // where the cursor is, in the image
     this.tools.onCursor = (point) => this.#read(this.point = point);
+    this.tools.onBegin = hush; // a polygon: what it needs to be told is said in that line
+    this.stage.onOutline = () => this.#corners();
     this.tools.onFill = (filled, was) => this.#sayFill(filled, was);
     this.threshold = new Threshold(this);
     this.#bindTools();
-    this.#bindReview();
+    this.verdict = new Verdict(this);
   }
 
   // --- showing -------------------------------------------------------------------------------
@@ -40,13 +50,14 @@ export class Editor {
 
   show(subject, place, total) {
     this.subject = subject;
+    if (this.number !== subject.number) this.paint("object"); // no paint of another image goes on
+    this.number = subject.number;
     $("subject-name").textContent = $("subject-name").title = subject.name;
     $("subject-place").textContent = `${place} of ${total}`;
     $("reason").textContent = $("reason").title = subject.reason;
-    const said = subject.problem ? `This image cannot be shown: ${subject.problem}` : subject.warning || this.#sayEmpty();
-    $("said").hidden = !said;
-    $("said").textContent = said;
-    $("note").value = this.decided().note;
+    this.#sayAbove();
+    this.empty = !subject.problem && Boolean(this.#sayEmpty());
+    this.verdict.show();
     this.tools.rest();
     subject.mask?.mark();
     this.#enable(!subject.problem);
@@ -55,7 +66,14 @@ export class Editor {
     this.panel.show();
     this.tools.update();
     this.#read(this.point = null);
-    this.state();
+    this.#corners();
+  }
+
+  #sayAbove() {
+    const { subject } = this;
+    const said = subject.problem ? `This image cannot be shown: ${subject.problem}` : subject.warning || this.#sayEmpty();
+    $("said").hidden = !said;
+    $("said").textContent = said;
   }
 
   // A mask with nothing in it is an answer as well; it must not look like a failure.
@@ -81,10 +99,8 @@ export class Editor {
     const [kind, sign, word] = chip(decided, subject.problem);
     $("state").className = `chip ${kind}`;
     $("state").textContent = `${sign} ${word}`;
-    $("accept").setAttribute("aria-pressed", decided.decision === "accepted");
-    $("reject").setAttribute("aria-pressed", decided.decision === "rejected");
-    $("clear").disabled = !decided.decision;
-    $("undo").disabled = !mask?.done.length;
+    this.verdict.state(decided);
+    $("undo").disabled = !mask?.done.length && !this.stage.outline.length;
     $("redo").disabled = !mask?.undone.length;
     $("restore").disabled = !mask || !(subject.state.corrected || mask.done.length);
     $("who").textContent = subject.state.who ? `by ${subject.state.who}, ${when(subject.state.time)}` : "";
@@ -112,6 +128,10 @@ export class Editor {
     for (const button of document.querySelectorAll("#rail [data-paints]")) {
       button.addEventListener("click", () => this.paint(button.dataset.paints));
     }
+    // Whoever points goes on in the image: Enter must close a polygon, not press a button again.
+    $("rail").addEventListener("click", ({ detail, target }) => {
+      if (detail && target.closest("button")) $("pane").focus({ preventScroll: true });
+    });
     $("size").addEventListener("input", () => this.resize(0));
     $("undo").addEventListener("click", () => this.undo());
     $("redo").addEventListener("click", () => this.redo());
@@ -132,6 +152,23 @@ export class Editor {
     }
     $("paints").toggleAttribute("inert", tool === "eraser" || tool === "move");
     $("sizes").toggleAttribute("inert", tool !== "brush" && tool !== "eraser");
+    this.#hint();
+  }
+
+  // What a tool does that nobody can guess, and how an open polygon ends.
+  #hint() {
+    const { tool, paints } = this.tools, open = this.stage.outline.length;
+    const kind = { object: this.desk.thing, background: "background", ignored: "ignored" }[paints];
+    let hint = "";
+    if (open) hint = tool === "polygon" ? CLOSING : "A polygon is open: Enter closes it, Esc drops it, G goes on with it.";
+    else if (tool === "polygon") hint = `Polygon: click its corners one after the other; what is inside becomes “${kind}”.`;
+    else if (tool === "fill") hint = `Fill paints the whole area of one kind that you click; it becomes “${kind}”.`;
+    $("hint").textContent = $("hint").title = hint;
+  }
+
+  #corners() {
+    this.#hint();
+    this.state();
   }
 
   paint(what) {
@@ -139,6 +176,8 @@ export class Editor {
     for (const button of document.querySelectorAll("#rail [data-paints]")) {
       button.setAttribute("aria-pressed", button.dataset.paints === what);
     }
+    this.tools.update();
+    this.#hint();
   }
 
   otherPaint() {
@@ -155,7 +194,10 @@ export class Editor {
   }
 
   undo() {
-    if (this.tools.back()) return;
+    if (!this.tools.back()) this.#undoStep();
+  }
+
+  #undoStep() {
     if (this.subject?.mask?.undo()) this.changed();
   }
 
@@ -164,8 +206,8 @@ export class Editor {
     const { stage } = this, { outline } = stage, busy = this.tools.rest();
     if (!outline.length) return busy;
     stage.outline = [];
-    const back = () => { stage.outline = outline; };
-    say("The open polygon was dropped.", { undo: { label: "Bring it back", step: "polygon", act: back } });
+    say("The open polygon was dropped.",
+      { until: "change", undo: { label: "Bring it back", act: () => { stage.outline = outline; } } });
     return true;
   }
 
@@ -173,8 +215,16 @@ export class Editor {
     if (this.subject?.mask?.redo()) this.changed();
   }
 
+  // Somebody drew: say what becomes of a decision that stands.
+  drew() {
+    this.changed();
+    const stays = STAYS[this.decided().decision];
+    if (stays) say(stays, { until: "change", undo: { label: "Undo", act: () => this.#undoStep() } });
+  }
+
   changed() {
     outdated();
+    if (this.empty) this.#sayAbove();
     this.threshold.show();
     this.stage.redraw();
     this.#read(this.point);
@@ -190,8 +240,9 @@ export class Editor {
       for (const value of mask.pixels) if (value === OBJECT) left++;
       lost = `, ${percent(filled / (filled + left))} of all “${thing}”`;
     }
-    say(`Filled ${filled.toLocaleString()} pixels: ${percent(filled / mask.pixels.length)} of the image${lost}.`,
-      { loud: filled / mask.pixels.length > MUCH, undo: { label: "Undo", step: "fill", act: () => this.undo() } });
+    const share = filled / mask.pixels.length, stays = STAYS[this.decided().decision];
+    say([`Filled ${filled.toLocaleString()} pixels: ${percent(share)} of the image${lost}.`, stays].filter(Boolean).join(" "),
+      { loud: share > MUCH, until: "change", undo: { label: "Undo", act: () => this.#undoStep() } });
   }
 
   // --- what is under the cursor ------------------------------------------------------------------
@@ -211,77 +262,11 @@ export class Editor {
     $("readout").textContent = parts.join("  ·  ");
   }
 
-  // --- decisions ---------------------------------------------------------------------------------
-
-  #bindReview() {
-    $("accept").addEventListener("click", () => this.decide("accepted"));
-    $("reject").addEventListener("click", () => this.decide("rejected"));
-    $("clear").addEventListener("click", () => this.takeBack());
-    let typing = 0;
-    this.writeNote = () => {
-      clearTimeout(typing);
-      const { subject } = this, note = $("note").value;
-      if (!subject || note === this.decided().note) return;
-      subject.saver.decide(this.decided().decision, note);
-    };
-    $("note").addEventListener("input", () => {
-      clearTimeout(typing);
-      typing = setTimeout(this.writeNote, 500);
-    });
-    $("note").addEventListener("blur", this.writeNote);
-  }
-
-  decide(decision) {
-    const { subject } = this;
-    if (!subject) return;
-    if (decision === "accepted" && this.stage.outline.length) {
-      return say("A polygon is still open: Enter closes it, Esc drops it. Then accept.",
-        { undo: { label: "Close it", act: () => this.tools.close() } });
-    }
-    this.tools.rest();
-    const much = this.#muchChanged();
-    subject.mask?.mark(); // it is said here, and need not be again when leaving
-    subject.saver.decide(decision, $("note").value);
-    this.desk.decided(subject, decision);
-    this.state();
-    this.desk.step(1);
-    const sign = decision === "accepted" ? "✓ Accepted" : "✕ Rejected";
-    say(`${sign}: ${subject.name}${much && `, with ${much} of it changed`}`,
-      { loud: Boolean(much), undo: { label: "Take it back", act: () => this.takeBack(subject) } });
-  }
-
-  // The decision only; what was drawn stays.
-  takeBack(subject = this.subject) {
-    if (!subject?.saver) return;
-    const now = subject.saver.review ?? subject.state;
-    if (!now.decision) return say("Nothing is decided about this image yet.");
-    subject.saver.decide("", now.note);
-    this.desk.decided(subject, "");
-    this.state();
-    const elsewhere = subject !== this.subject || this.desk.number === null;
-    say(`${subject.name} is to do again.`, elsewhere
-      ? { undo: { label: "Show it", act: () => this.desk.open(subject.number) } } : {});
-    if (this.desk.number === null) this.desk.overview.choose();
-  }
-
-  #muchChanged() {
-    const { mask } = this.subject;
-    const share = mask ? mask.changed() / mask.pixels.length : 0;
-    return share > MUCH ? percent(share) : "";
-  }
-
   // Before something else is shown, or the page is put away. to: number of what comes next, if any
   leave(to = null) {
-    const { subject } = this;
     this.tools.rest();
     this.peek(false);
-    this.writeNote();
-    if (!subject || to === subject.number || document.hidden) return;
-    const back = { undo: { label: "Back to it", act: () => this.desk.open(subject.number) } };
-    const much = subject.mask && this.#muchChanged();
-    if (this.stage.outlines.has(subject.number)) say(`${subject.name}: its open polygon is kept until you close it.`, back);
-    else if (much) say(`${subject.name}: ${much} of it was changed.`, { ...back, loud: true });
-    subject.mask?.mark();
+    this.verdict.leave(to);
   }
 }
 

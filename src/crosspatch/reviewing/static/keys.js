@@ -1,11 +1,12 @@
 // Every key that is not the image's own (see tools.js).
 
 const $ = (id) => document.getElementById(id);
+const DECIDES = ["a", "r", "u"]; // a key that is held decides once
 
 export function bindKeys(desk) {
-  const { editor } = desk, { panel } = editor;
+  const { editor } = desk, { panel, verdict } = editor;
   const keys = {
-    a: () => editor.decide("accepted"), r: () => editor.decide("rejected"), u: () => editor.takeBack(),
+    a: () => verdict.decide("accepted"), r: () => verdict.decide("rejected"), u: () => verdict.takeBackByKey(),
     n: () => desk.step(1), p: () => desk.step(-1),
     v: () => editor.choose("move"), b: () => editor.choose("brush"), e: () => editor.choose("eraser"),
     g: () => editor.choose("polygon"), f: () => editor.choose("fill"),
@@ -23,7 +24,7 @@ export function bindKeys(desk) {
     if (document.querySelector("dialog[open]")) return;
     const typing = event.target.matches?.("textarea, input[type=search]");
     if (event.key === "?" && !typing) return $("help").showModal();
-    if (desk.number === null) return searching(event, typing);
+    if (desk.number === null) return inOverview(event, typing, keys);
     if (typing) {
       if (event.key === "Escape") $("pane").focus();
       return;
@@ -37,7 +38,7 @@ export function bindKeys(desk) {
     }
     if (event.altKey || !(key in keys) || event.target.matches?.("select")) return;
     event.preventDefault();
-    keys[key]();
+    if (!event.repeat || !DECIDES.includes(key)) keys[key]();
   });
   // A frame says where the keys act, for those who use them to get about.
   addEventListener("keydown", ({ key }) => {
@@ -48,8 +49,10 @@ export function bindKeys(desk) {
   addEventListener("pointerdown", () => { delete document.body.dataset.keys; });
 }
 
-function searching(event, typing) {
-  if (event.key !== "/" || typing) return;
+function inOverview(event, typing, keys) {
+  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "u" && !event.repeat) keys.u(); // the last decision of a list is said here
+  if (event.key !== "/") return;
   event.preventDefault();
   $("search").focus();
 }

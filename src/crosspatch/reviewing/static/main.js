@@ -6,9 +6,10 @@ import { Grid } from "./grid.js";
 import { bindKeys } from "./keys.js";
 import { Look } from "./look.js";
 import { Overview } from "./overview.js";
-import { say } from "./signs.js";
+import { arrived, hush, say } from "./signs.js";
 import { Shelf } from "./subject.js";
 import { startTheme } from "./theme.js";
+import * as box from "./strongbox.js";
 import * as troubles from "./troubles.js";
 
 const $ = (id) => document.getElementById(id);
@@ -22,6 +23,7 @@ class Desk {
     this.thing = folder.foreground === "foreground" ? "object" : folder.foreground;
     this.number = null; // of the subject in the editor; null: the overview
     this.shelf = new Shelf(this);
+    this.restoredNames = [];
     this.look = new Look();
     this.editor = new Editor(this, this.look);
     this.grid = new Grid($("grid"), this, (number) => this.open(number));
@@ -30,6 +32,7 @@ class Desk {
     this.#bind();
     this.overview.counts();
     this.#route();
+    await this.#takeUp();
   }
 
   // Say what the masks are of, in the words of the folder, wherever somebody needs it.
@@ -85,6 +88,7 @@ class Desk {
   #overview() {
     const from = this.number;
     this.number = null;
+    hush();
     $("editor").hidden = true;
     $("overview").hidden = false;
     this.editor.leave();
@@ -99,6 +103,7 @@ class Desk {
     $("overview").hidden = true;
     $("editor").hidden = false;
     if (this.number !== null) this.editor.leave(number);
+    arrived(number, this.number === null);
     this.number = number;
     this.grid.clear();
     if (!this.grid.shown.includes(number)) this.overview.showAll();
@@ -117,7 +122,7 @@ class Desk {
     this.shelf.get(number); // the most recently used now
     this.editor.show(subject, place, total);
     document.body.dataset.shown = number;
-    if (!["TEXTAREA", "INPUT", "SELECT"].includes(document.activeElement?.tagName)) $("pane").focus({ preventScroll: true });
+    if (document.activeElement !== $("note")) $("pane").focus({ preventScroll: true }); // no slider of the last image
     this.#freshen(subject);
     setTimeout(() => this.#ahead(), 30);
   }
@@ -147,7 +152,9 @@ class Desk {
     this.subjects[subject.number].state = subject.saver.review
       ? { ...subject.state, ...subject.saver.review } : subject.state;
     if (this.editor?.subject === subject) this.editor.state();
+    this.editor?.verdict.saved(subject);
     if (!subject.saver.behind) troubles.settled(subject.number);
+    if (this.number === null) this.grid?.refresh(subject.number);
     this.overview.counts();
   }
 
@@ -158,12 +165,23 @@ class Desk {
 
   refused(subject, error) {
     this.subjects[subject.number].state = subject.state;
+    this.editor.verdict.moving = false;
     this.open(subject.number);
     say(error.message);
   }
 
+  // What an earlier page kept in this browser is sent at once, whatever is looked at first.
+  async #takeUp() {
+    for (const key of await box.keys()) {
+      const number = this.subjects.findIndex(({ name }) => key === `${this.folderId}/${name}`);
+      if (number >= 0) await this.shelf.get(number).catch(() => {});
+    }
+    if (this.restoredNames.length && this.number === null) this.overview.choose();
+  }
+
   restored(subject) {
-    say(`${subject.name}: what an earlier page could not save was taken up again.`);
+    const count = this.restoredNames.push(subject.name);
+    say(`${count === 1 ? subject.name : `${count} images`}: what an earlier page could not save was taken up again.`);
   }
 
   trouble(subject) {
@@ -178,6 +196,7 @@ class Desk {
   }
 
   async #lookAgain() {
+    for (const subject of this.shelf.unsaved()) subject.saver.flush();
     const states = await readStates().catch(() => ({}));
     for (const [number, state] of Object.entries(states)) {
       const here = this.shelf.here(Number(number));

@@ -84,7 +84,7 @@ export class Panel {
     $("shown").hidden = look.mask && place === 0;
     const bands = place < 0 ? "Bands of your own choice" : `Shown: ${shown[place].label}`;
     $("shown-says").textContent = look.mask ? bands : "The mask is hidden";
-    $("usual").textContent = look.mask ? `Back to ${shown[0].label.toLowerCase()}` : "Show it";
+    $("usual").textContent = look.mask ? `Back to ${shown[0].label.toLowerCase()}` : "Show the mask";
   }
 
   #choose(combination) {

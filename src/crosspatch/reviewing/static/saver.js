@@ -7,7 +7,7 @@ import { writeMask, writeReview } from "./api.js";
 import * as box from "./strongbox.js";
 
 const WORDS_AT_ONCE = 2 ** 21; // 8 MB: a message stays far under what the server takes
-const FIRST_WAIT = 2000, LONGEST_WAIT = 15000; // ms between attempts
+const FIRST_WAIT = 2000, LONGEST_WAIT = 5000; // ms between attempts
 
 export class Saver {
   constructor(subject, desk) {
@@ -16,6 +16,8 @@ export class Saver {
     this.review = null; // { decision, note } that the server lacks
     this.trouble = null; // the ApiError of the last attempt
     this.writing = null;
+    this.sent = []; // blocks that are on their way
+    this.kept = false; // what is unsaved lies in this browser's storage as well
     this.wait = FIRST_WAIT;
     this.timer = 0;
   }
@@ -36,6 +38,7 @@ export class Saver {
   // Write everything that is to be written; returns when it is, or when it has failed.
   flush() {
     clearTimeout(this.timer);
+    if (this.trouble) this.#keep(); // whatever the server will say to the next attempt
     if (this.conflict) return Promise.resolve();
     this.writing ??= this.#write().finally(() => {
       this.writing = null;
@@ -76,6 +79,7 @@ export class Saver {
     const { subject } = this, { mask } = subject;
     const [changes, blocks] = mask.encode(mask.dirty, WORDS_AT_ONCE);
     blocks.forEach((block) => mask.dirty.delete(block)); // strokes that follow mark them again
+    this.sent = blocks;
     const cut = mask.steps ? mask.threshold : null;
     const threshold = mask.steps ? (cut === null ? null : cut / subject.steps) : subject.state.threshold;
     try {
@@ -83,6 +87,8 @@ export class Saver {
     } catch (error) {
       blocks.forEach((block) => mask.dirty.add(block));
       throw error;
+    } finally {
+      this.sent = [];
     }
   }
 
@@ -100,9 +106,10 @@ export class Saver {
 
   async #keep() {
     const { subject } = this;
-    const [blocks] = subject.mask ? subject.mask.encode(subject.mask.dirty) : [new Uint8Array()];
-    const size = subject.mask ? [subject.width, subject.height] : [];
-    await box.keep(this.#key(), { version: subject.state.version, blocks, size, review: this.review });
+    const { mask } = subject, size = mask ? [subject.width, subject.height] : [];
+    const [blocks] = mask ? mask.encode(new Set([...mask.dirty, ...this.sent])) : [new Uint8Array()];
+    const kept = { version: subject.state.version, blocks, size, review: this.review, cut: mask?.threshold };
+    this.kept = await box.keep(this.#key(), kept) !== undefined;
   }
 
   // Take up what an earlier page could not save. Another version meanwhile makes it a conflict.
@@ -112,6 +119,7 @@ export class Saver {
     const { subject } = this;
     if (String(kept.size) !== String([subject.width, subject.height])) return;
     if (kept.blocks.length) {
+      if (subject.mask.steps && kept.cut !== undefined) subject.mask.threshold = kept.cut;
       subject.mask.decode(kept.blocks);
       subject.mask.done = []; // undoing it would undo an earlier session
     }

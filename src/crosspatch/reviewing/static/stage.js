@@ -52,6 +52,7 @@ export class Stage {
     this.outlines = new Map(); // of polygons that are not closed: number of the subject -> corners
     this.peek = false; // the mask is put aside for a moment
     this.brush = 0; // radius of the brush to show; 0 shows none
+    this.paints = "object"; // what the tool in hand leaves: the ring tells
     new ResizeObserver(() => this.resize()).observe(main);
   }
 
@@ -70,6 +71,7 @@ export class Stage {
     if (corners.length) this.outlines.set(this.subject.number, corners);
     else this.outlines.delete(this.subject?.number);
     this.tools();
+    this.onOutline?.();
   }
 
   fit() {
@@ -166,16 +168,19 @@ export class Stage {
         context.lineTo(x + dx * 11, y + dy * 11);
       }
     }
-    twoTone(context);
+    const object = this.paints === "object";
+    context.setLineDash(object ? [] : this.paints === "background" ? [7, 5] : [2, 4]);
+    twoTone(context, object ? `rgb(${COLOURS[this.look.colour].join(" ")})` : "white");
+    context.setLineDash([]);
   }
 }
 
-// A white line on a dark one: to be seen on any image.
-function twoTone(context) {
+// A light line on a dark one: to be seen on any image.
+function twoTone(context, light = "white") {
   context.lineWidth = 3.5;
   context.strokeStyle = "rgb(0 0 0 / 65%)";
   context.stroke();
-  context.lineWidth = 1.5;
-  context.strokeStyle = "white";
+  context.lineWidth = 1.7;
+  context.strokeStyle = light;
   context.stroke();
 }

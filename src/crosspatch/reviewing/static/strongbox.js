@@ -25,6 +25,12 @@ async function run(mode, work) {
   }
 }
 
-export const keep = (key, value) => run("readwrite", (table) => table.put(value, key));
-export const find = (key) => run("readonly", (table) => table.get(key));
-export const forget = (key) => run("readwrite", (table) => table.delete(key));
+// One after the other: what is kept later must not be overtaken by what was kept before.
+let last = Promise.resolve();
+const next = (mode, work) => (last = last.then(() => run(mode, work)));
+
+// Undefined where the browser refuses.
+export const keep = (key, value) => next("readwrite", (table) => table.put(value, key));
+export const find = (key) => next("readonly", (table) => table.get(key));
+export const forget = (key) => next("readwrite", (table) => table.delete(key));
+export const keys = async () => (await next("readonly", (table) => table.getAllKeys())) ?? [];

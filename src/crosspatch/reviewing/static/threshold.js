@@ -44,7 +44,7 @@ export class Threshold {
 
   #end() {
     const { mask } = this.subject;
-    if (mask.open && mask.commit()) this.editor.changed();
+    if (mask.open && mask.commit()) this.editor.drew();
   }
 
   async #probability() {
@@ -74,6 +74,6 @@ export class Threshold {
     editor.changed();
     const { decision } = editor.decided(), whose = editor.desk.kind === "dataset" ? "first" : "model's";
     const stays = decision ? ` It stays ${decision}.` : "";
-    say(`The ${whose} mask is back.${stays}`, { undo: { label: "Undo", step: "restore", act: () => editor.undo() } });
+    say(`The ${whose} mask is back.${stays}`, { until: "change", undo: { label: "Undo", act: () => editor.undo() } });
   }
 }

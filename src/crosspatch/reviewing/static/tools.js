@@ -18,6 +18,7 @@ export class Tools {
     this.paints = "object";
     this.size = 12; // diameter of the brush, pixels of the image
     this.pen = false; // the keyboard's brush is down
+    this.closed = { time: -Infinity, point: [0, 0] }; // by a click on its first corner
     const { main, beside } = stage;
     for (const pane of [main, beside]) {
       pane.box.addEventListener("pointerdown", (event) => this.#down(event, pane));
@@ -45,6 +46,7 @@ export class Tools {
   // Show the brush as it is now.
   update() {
     this.stage.brush = this.draws ? this.size / 2 : 0;
+    this.stage.paints = this.tool === "eraser" ? "background" : this.paints;
     this.stage.main.box.dataset.tool = this.tool;
     this.stage.tools();
   }
@@ -59,9 +61,10 @@ export class Tools {
   }
 
   // Take one corner of the open polygon back, or lift the pen; false where neither is under way.
+  // With another tool in hand its steps come first.
   back() {
     const { outline } = this.stage;
-    if (this.tool !== "polygon" || !outline.length) return this.rest();
+    if (!outline.length || (this.tool !== "polygon" && (this.pen || this.mask?.done.length))) return this.rest();
     this.stage.outline = outline.slice(0, -1);
     return true;
   }
@@ -99,17 +102,25 @@ export class Tools {
 
   #corner(point) {
     const { outline, camera } = this.stage;
-    if (outline.length > 2) {
-      const [ax, ay] = camera.toPane(...outline[0]), [bx, by] = camera.toPane(...point);
-      if (Math.hypot(ax - bx, ay - by) < CLOSE) return this.close();
+    const near = (other, most) => {
+      const [ax, ay] = camera.toPane(...other), [bx, by] = camera.toPane(...point);
+      return Math.hypot(ax - bx, ay - by) < most;
+    };
+    if (outline.length > 2 && near(outline[0], CLOSE)) return this.close(point);
+    if (outline.length) {
+      if (near(outline.at(-1), 1)) return; // the second half of a double click
+    } else {
+      if (performance.now() - this.closed.time < 500 && near(this.closed.point, CLOSE)) return; // the same
+      this.onBegin?.();
     }
     this.stage.outline = [...outline, point];
   }
 
   // Close the open polygon: it is part of the mask from now on.
-  close() {
+  close(point = [0, 0]) {
     const { outline } = this.stage;
     if (outline.length < 3 || !this.mask) return;
+    this.closed = { time: performance.now(), point };
     this.mask.begin();
     polygon(outline, this.#emit);
     this.stage.outline = [];

@@ -13,7 +13,7 @@ export async function trouble(desk, subject) {
   if (error.status === 409 && await sameAfterAll(desk, subject)) return;
   const why = saver.conflict
     ? `${error.message.replace(name, "")} while you worked on it here. Whose version shall stay?`
-    : ` is not saved: ${error.message}. Your strokes are kept in this page and are tried again.`;
+    : ` is not saved: ${ended(error.message)} ${whatNow(error.status, saver.kept)}`;
   const there = $(`trouble-${number}`);
   if (there?.dataset.status === String(error.status) && !saver.conflict) {
     there.querySelector("span").textContent = why; // a button in it may have the focus: it stays
@@ -21,7 +21,7 @@ export async function trouble(desk, subject) {
   }
   there?.remove();
   const [box, button] = boxFor(number, name, why, error.status);
-  if (desk.number !== number) button("Show it", () => desk.open(number));
+  if (desk.number !== number) button("Open that image", () => desk.open(number));
   if (saver.conflict) {
     button("Keep mine", async () => {
       box.remove();
@@ -57,10 +57,22 @@ function boxFor(number, name, why, status) {
   return [box, button];
 }
 
-// An answer may have been lost on the way: then "their" version is what was sent.
+const ended = (words) => words.replace(/[^.?!]$/, "$&.");
+
+// After a new start the server knows this page again once any tab has opened the new link.
+function whatNow(status, kept) {
+  if (status !== 403 && status !== 410) return "Your strokes are kept in this page and are tried again.";
+  const also = kept ? " It is kept in this browser as well, until it is saved." : "";
+  return `Do that in a new tab and leave this one open: what is unsaved here is then sent by itself.${also}`;
+}
+
+// An answer may have been lost on the way, or another tab has sent what this browser kept: then
+// "their" version is ours. A decision that is still to come goes on top of it.
 async function sameAfterAll(desk, subject) {
   const { saver } = subject, { state } = saver.trouble, { review } = saver;
-  if (review && (review.decision !== state.decision || review.note !== state.note)) return false;
+  const same = (one) => one.decision === state.decision && one.note === state.note;
+  const coming = review && !same(review) && same(subject.state);
+  if (review && !coming && !same(review)) return false;
   try {
     if (subject.mask) {
       const { pixels } = await readPixels(subject.number, "mask");
@@ -72,6 +84,7 @@ async function sameAfterAll(desk, subject) {
   }
   await saver.giveUp();
   subject.state = state;
+  if (coming) saver.decide(review.decision, review.note);
   desk.saved(subject);
   return true;
 }
