@@ -79,6 +79,9 @@ def test_an_empty_mask_is_an_answer(maps, tab, rewrite):
         assert page.locator("#said").inner_text().startswith("The model found nothing here.")
         assert not original(served, 0).any()
         drag(page, (20, 10), (20, 60))
+        assert not page.locator("#said").is_visible(), "there is something now"
+        page.keyboard.press("z")
+        page.keyboard.press("y")
         saved(page)
         page.keyboard.press("n")
         page.wait_for_selector("body[data-shown='1']")
@@ -134,5 +137,6 @@ def test_counts_add_up_and_a_data_set_is_made_only_when_it_was_said_of_what(deci
     page.locator("#making-go").click()
     page.wait_for_selector("#making-after:visible")
     assert "Done: 2 masks" in page.locator("#making-says").inner_text()
+    assert "Left out: 5 to do, 1 rejected." in page.locator("#making-left").inner_text()
     assert page.locator("#making-next").inner_text().startswith("crosspatch prepare ")
     assert (path / "dataset.toml").is_file()

@@ -67,7 +67,7 @@ export class Grid {
     const word = words.trim().toLowerCase();
     this.shown = [];
     this.subjects.forEach((subject, number) => {
-      const found = !word || `${subject.name} ${subject.reason} ${subject.state.note}`.toLowerCase().includes(word);
+      const found = !word || wordsOf(subject, this.desk).toLowerCase().includes(word);
       if (found && (filter === "all" || groupOf(subject) === filter)) this.shown.push(number);
     });
     this.active = Math.max(this.shown.indexOf(before), 0);
@@ -207,6 +207,15 @@ function fill(card, subject, desk) {
 // Why people are needed, what somebody wrote, or, until it is decided, how much the model found.
 function lineOf(subject, { kind, thing }) {
   const said = subject.problem || subject.reason || subject.state.note;
-  if (said || subject.state.decision || subject.state.corrected || kind !== "predictions" || subject.share === null) return said;
-  return subject.share ? `${percent(subject.share).replace("under", "<")} ${thing}` : "Nothing found";
+  return said || (subject.state.decision || subject.state.corrected ? "" : shareOf(subject, { kind, thing }));
+}
+
+function shareOf({ share }, { kind, thing }) {
+  if (kind !== "predictions" || share === null) return "";
+  return share ? `${percent(share).replace("under", "<")} ${thing}` : "Nothing found";
+}
+
+// What a search looks through: all that a card says, or said before its image was decided.
+function wordsOf(subject, desk) {
+  return [subject.name, subject.reason, subject.state.note, shareOf(subject, desk)].join(" ");
 }

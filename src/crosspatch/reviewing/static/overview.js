@@ -51,6 +51,9 @@ export class Overview {
   choose(key = this.desk.grid.filter) {
     this.desk.grid.choose(key, $("search").value);
     $("empty").hidden = this.desk.grid.shown.length > 0;
+    const words = $("search").value.trim();
+    $("empty").textContent = words ? `No image here has “${words}”. Empty the search, or choose another group above.`
+      : "No image is in this group. Choose another one above.";
   }
 
   // --- the data set ------------------------------------------------------------------------------
@@ -67,8 +70,9 @@ export class Overview {
       const plan = await planDataset(), taken = plan.accepted + plan.corrected;
       $("making-says").textContent = `Writes ${taken.toLocaleString()} of ${many(plan.total)} (${plan.accepted.toLocaleString()} accepted as is, ${plan.corrected.toLocaleString()} corrected), each with a copy of its image, into the folder`;
       $("making-path").textContent = plan.path;
+      this.left = `Left out: ${plan.open.toLocaleString()} to do, ${plan.rejected.toLocaleString()} rejected.`;
       $("making-left").textContent = [
-        `Left out: ${plan.open.toLocaleString()} to do, ${plan.rejected.toLocaleString()} rejected.`,
+        this.left,
         plan.problems && `${plan.problems.toLocaleString()} cannot be shown.`,
         plan.exists && "The data set that was made there before is replaced.",
       ].filter(Boolean).join(" ");
@@ -86,8 +90,10 @@ export class Overview {
       const made = await makeDataset();
       $("making-says").textContent = `Done: ${many(made.count)} in the folder`;
       $("making-path").textContent = made.path;
-      $("making-left").textContent = made.skipped.length
-        ? `${made.skipped.length} could not be taken: ${made.skipped[0].join(": ")}` : made.said.map(sentence).join(" ");
+      const said = made.said.filter((words) => !words.startsWith("left out")).map(sentence);
+      const [first] = made.skipped;
+      if (first) said.push(`${made.skipped.length} could not be taken: ${first.join(": ")}`);
+      $("making-left").textContent = [...said, this.left].join(" ");
       $("making-next").textContent = made.next;
       $("making-after").hidden = false;
       $("making-go").hidden = true;

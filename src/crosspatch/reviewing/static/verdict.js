@@ -7,8 +7,8 @@ const MUCH = 0.5; // share of an image: a change beyond it is said when somebody
 const LOOK = 400; // ms that an image must be in sight after a decision before the next one counts
 const ADVICE = {
   "": "It does? Accept it. A little wrong? Draw or erase,\nthen accept. Of no use? Reject it.",
-  accepted: "It is accepted already. What you draw now is saved\nas its correction.",
-  rejected: "It is rejected. To use it after all, correct it,\nthen accept it.",
+  accepted: "It is accepted. What you draw now\nbecomes its correction.",
+  rejected: "It is rejected. To use it after all,\ncorrect it, then accept it.",
 };
 
 export class Verdict {
