@@ -1,11 +1,14 @@
 """A study can train on worse labels than it tests on, and says how much worse they are."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 from crosspatch.crops import Crops
 from crosspatch.dataset import Dataset
 from crosspatch.errors import InputError
+from crosspatch.images import read_mask
 from crosspatch.studies.labels import other_labels
 from crosspatch.studies.tables import RESULT_COLUMNS, read_table
 from crosspatch.volunteers.purity import worsen
@@ -70,3 +73,20 @@ def test_a_study_trains_on_them_and_tests_on_the_targets_own(tmp_path):
     packs = [Crops.open(one.path / "crops" / "target") for one in (clean, worse)]
     assert not np.array_equal(*(pack.masks for pack in packs))
     assert any("mean IoU with the target's own" in said for said in worse.table["said"])
+
+
+def test_a_baseline_has_no_better_labels_than_the_networks(tmp_path):
+    folder = lay_out(tmp_path / "data")
+    shutil.copytree(folder / "grey", folder / "inside-out")
+    for path in (folder / "inside-out/masks").iterdir():
+        save(path, 1 - read_mask(path))
+    changes = {"seeds": [0], "fractions": [1.0], "sources": {}, "baselines": ["threshold"]}
+    found = {}
+    for labels in ("grey", "inside-out"):
+        target = {"dataset": "grey", "size": 32, "labels": labels}
+        made = study(write_plan(folder, **changes, target=target), out=tmp_path / labels)
+        assert made.failed == {}
+        rows = read_table(made.results, RESULT_COLUMNS)
+        found[labels] = [float(row["iou"]) for row in rows if row["arm"] == "threshold"]
+    assert min(found["grey"]) > 0.5
+    assert max(found["inside-out"]) < 0.2

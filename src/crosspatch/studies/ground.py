@@ -28,6 +28,7 @@ class Ground:
     ----------
     name : of the target
     dataset : of the target
+    trained_on : the data set whose labels are trained on: the target, or other labels of its images
     folds : crops whose test split is the fold; a single one where the target's own split is used
     sources : crops to pretrain on, or a model, by name
     fractions : those of the plan that differ from one another on this target
@@ -36,6 +37,7 @@ class Ground:
 
     name: str
     dataset: Dataset
+    trained_on: Dataset
     folds: tuple[Crops, ...]
     sources: Mapping[str, Crops | Model]
     fractions: tuple[float, ...]
@@ -79,7 +81,9 @@ def lay_ground(
     ]
     fractions, left_out = distinct_fractions(groups, plan.fractions, plan.seeds)
     said += [*left_out, *few_seeds(plan), *_without_foreground(plan, folds, fractions)]
-    return Ground(name, dataset, folds, sources, fractions, (*said, *folds[0].said), purity)
+    return Ground(
+        name, dataset, trained_on, folds, sources, fractions, (*said, *folds[0].said), purity
+    )
 
 
 def _labels(
@@ -93,7 +97,7 @@ def _labels(
     trained_on, purity = other_labels(dataset, labels)
     said = (
         f"training labels are those of {labels.name}, whose mean IoU with the target's own is "
-        f"{purity:.3f}; tested is on the target's own, and pixel baselines are fitted to them"
+        f"{purity:.3f}; tested is on the target's own"
     )
     return trained_on, purity, [said]
 

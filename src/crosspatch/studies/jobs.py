@@ -48,8 +48,9 @@ class Job:
     start : what a warm start begins with: the name of the run that makes it, or the fingerprint of
         a model
     device, precision : of training and scoring
-    crops, model, dataset, foreground : where to find the crops, a model to start from, and the
-        test subjects; no part of what decides the result, as the fingerprints are
+    crops, model, dataset, labels, foreground : where to find the crops, a model to start from, the
+        test subjects, and the labels that a baseline is fitted to; no part of what decides the
+        result, as the fingerprints are
     """
 
     arm: str
@@ -67,6 +68,7 @@ class Job:
     crops: str = field(default="", compare=False)
     model: str = field(default="", compare=False)
     dataset: str = field(default="", compare=False)
+    labels: str = field(default="", compare=False)
     foreground: str | None = field(default=None, compare=False)
 
     @property
@@ -184,7 +186,8 @@ def _of_target(
                         arm=arm.name, kind=arm.kind, source=arm.source, target=ground.name,
                         fraction=fraction, seed=seed, fold=fold, settings=settings,
                         data=crops.fingerprint, crops=str(crops.path),
-                        dataset=str(ground.dataset.path), foreground=plan.target.foreground,
+                        dataset=str(ground.dataset.path), labels=str(ground.trained_on.path),
+                        foreground=plan.target.foreground,
                         **_start(arm, seed, ground, sources), **on,
                     )  # fmt: skip
 

@@ -37,6 +37,7 @@ from crosspatch.studies.folder import (
     read_spent,
 )
 from crosspatch.studies.jobs import SOURCE, Job
+from crosspatch.studies.labels import other_labels
 from crosspatch.studies.run import Outcome
 from crosspatch.training.loop import StoppedError
 from crosspatch.training.run import MODEL, PLAIN, Run
@@ -131,13 +132,14 @@ def _score_models(job: Job, crops: Crops, run: Run) -> None:
 def _score_baseline(job: Job, crops: Crops, folder: Path) -> int:
     dataset, subjects = _tested(job, crops)
     names = set(choose(crops, job.fraction, 0.0, job.seed).subjects)
-    fitted = [subject for subject in dataset.labelled if subject.name in names]
+    taught = _taught(job, dataset)
+    fitted = [subject for subject in taught.labelled if subject.name in names]
     contents = _contents(dataset, crops)
     refuse_training_subjects(dataset, subjects, {contents[one.name] for one in fitted}, contents)
     if job.arm == "forest":
-        method = fit_forest(dataset, fitted, seed=job.seed, threads=1)
+        method = fit_forest(taught, fitted, seed=job.seed, threads=1)
     else:
-        method = fit_threshold(dataset, fitted)
+        method = fit_threshold(taught, fitted)
     folder.mkdir(parents=True, exist_ok=True)
     _score(job, dataset, subjects, [replace(method, name="none")], folder)
     return len(fitted)
@@ -162,6 +164,13 @@ def _tested(job: Job, crops: Crops) -> tuple[Dataset, list[Subject]]:
     dataset = _dataset(job.dataset, job.foreground, job.data)
     names = set(crops.subjects["subject"][crops.subjects["split"] == "test"])
     return dataset, [subject for subject in dataset.labelled if subject.name in names]
+
+
+def _taught(job: Job, dataset: Dataset) -> Dataset:
+    """Open what a baseline is fitted to: it has no better labels than the networks have."""
+    if job.labels == job.dataset:
+        return dataset
+    return other_labels(dataset, _dataset(job.labels, job.foreground, job.data))[0]
 
 
 def _contents(dataset: Dataset, crops: Crops) -> dict[str, str]:
