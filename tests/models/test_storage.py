@@ -154,7 +154,8 @@ def test_weights_of_another_architecture_are_named(saved):
         ("threshold = 0.5", "threshold = nan", "threshold from 0 to 1"),
         ("threshold = 0.5", "threshold = 50", "threshold from 0 to 1"),
         ("mean = [", "mean = [nan, ", "one entry a channel|no number"),
-        ("crop_size = ", "crop_size = -", "crop_size must be at least 1"),
+        ("crop_size = ", "crop_size = -", "crop_size must be from 1 to 16384"),
+        ("crop_size = ", "crop_size = 1000", "crop_size must be from 1 to 16384"),
         ("[provenance]", "[[provenance]]", "dictionary|sequence"),
     ],
 )

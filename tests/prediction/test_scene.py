@@ -6,11 +6,15 @@ import torch
 from torch import nn
 
 from crosspatch.crops.recipes import Resize
+from crosspatch.crops.writing import pad
 from crosspatch.errors import InputError, SettingsError
+from crosspatch.images.resize import resize_image
 from crosspatch.models.generator import Generator
 from crosspatch.prediction.scene import (
+    batch_of,
     check_units,
     choose_channels,
+    lay_out,
     predict_probability,
     to_mask,
 )
@@ -92,7 +96,7 @@ def test_the_resize_rule_is_applied_and_inverted(make_model):
             return image[:, :1]
 
     pixels = np.full((2, 60, 44), 12, dtype=np.uint8)
-    model = make_model(resize=Resize("scale", factor=0.5), crop_size=100)
+    model = make_model(resize=Resize("scale", factor=0.5), crop_size=16)
     said = predict_probability(model, Watch().eval(), pixels)
     assert seen == [(1, 2, 30, 22)]
     np.testing.assert_allclose(said, np.full((60, 44), sigmoid(1.0)), rtol=1e-5)
@@ -238,3 +242,40 @@ class TestUnits:
             check_units("uint8", pixels)
         pixels[...] = np.nan
         assert "float32" in check_units("uint8", pixels)
+
+
+@pytest.mark.parametrize(
+    ("resize", "side"), [(Resize(), (20, 40)), (Resize("scale", factor=0.5), (40, 80))]
+)
+def test_an_image_smaller_than_a_crop_is_mirrored_to_its_size_as_in_training(
+    make_model, resize, side
+):
+    seen = []
+
+    class Watch(nn.Module):
+        multiple = 16
+
+        def __init__(self):
+            super().__init__()
+            self.unused = nn.Parameter(torch.zeros(1))
+
+        def forward(self, image):
+            seen.append(image)
+            return image[:, :1]
+
+    pixels = noise(2, *side)
+    model = make_model(resize=resize, crop_size=32, mean=(0, 0), std=(1, 1))
+    said = predict_probability(model, Watch().eval(), pixels)
+    small = resize_image(pixels, resize.shape(*side))
+    trained, _ = pad(small, np.zeros(small.shape[1:], np.uint8), 32)
+    assert trained.shape == (2, 32, 40)
+    (shown,) = seen
+    np.testing.assert_allclose(shown[0, :, :, :40], trained, rtol=1e-6)
+    assert said.shape == side
+    assert not np.isnan(said).any()
+
+
+def test_windows_in_a_batch_count_what_is_mirrored(make_model):
+    layout = lay_out(make_model(crop_size=512).facts, 16, 16)
+    assert layout.pixels == 512 * 512
+    assert batch_of(layout, "cpu") == 4

@@ -74,17 +74,17 @@ def test_an_image_in_memory_keeps_its_map_and_its_holes(make_model):
         torch.nn.init.normal_(parameter, 0.0, 0.3)
     pixels = np.random.default_rng(2).integers(1, 40, (2, 24, 20)).astype(np.uint8)
     pixels[:, 3, 4] = 0
-    probability, uncertainty = predict_with_uncertainty(make_model(), network, pixels, nodata=0)
-    plain = predict_probability(make_model(), network, pixels, nodata=0)
+    probability, uncertainty = predict_with_uncertainty(make_model(crop_size=8), network, pixels, nodata=0)
+    plain = predict_probability(make_model(crop_size=8), network, pixels, nodata=0)
     np.testing.assert_array_equal(probability, plain)
     assert np.isnan(uncertainty[3, 4])
     assert np.isnan(uncertainty).sum() == 1
     assert np.nanmax(uncertainty) > 0.01
-    whole = predict_with_uncertainty(make_model(), network, pixels)[1]
+    whole = predict_with_uncertainty(make_model(crop_size=8), network, pixels)[1]
     far = np.hypot(*np.mgrid[-3:21, -4:16]) > 16  # what a hole changes, it changes near by
     np.testing.assert_allclose(uncertainty[far], whole[far], atol=1e-6)
     # The image is one window: asking the engine gives the same but for the padding of its sides.
     square = pixels[:, 4:24]
-    said = with_uncertainty(window_predictor(make_model(), network))(square[np.newaxis])
-    _, spread = predict_with_uncertainty(make_model(), network, square)
+    said = with_uncertainty(window_predictor(make_model(crop_size=8), network))(square[np.newaxis])
+    _, spread = predict_with_uncertainty(make_model(crop_size=8), network, square)
     np.testing.assert_allclose(said[0, 1], spread, atol=1e-6)

@@ -17,6 +17,9 @@ from typing import Any, Literal, get_args
 
 from crosspatch.errors import InputError, SettingsError
 
+LARGEST_CROP = 16_384
+"""Pixels of a crop's side at most: more is a slip, or a file that lies."""
+
 VERSIONS = 8
 """The ways to lay a square: version v is v % 4 quarter turns counter-clockwise (as ``np.rot90`` on
 rows, columns), after a left-right flip where v >= 4. Version 0 is the crop itself."""
@@ -103,8 +106,10 @@ class Recipe:
     test_versions: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        if not 1 <= self.size <= 16_384:
-            raise SettingsError(f"the crop size must be from 1 to 16384 pixels, not {self.size}")
+        if not 1 <= self.size <= LARGEST_CROP:
+            raise SettingsError(
+                f"the crop size must be from 1 to {LARGEST_CROP} pixels, not {self.size}"
+            )
         if not 0 <= self.overlap < 1:
             raise SettingsError(f"the overlap must be from 0 to below 1, not {self.overlap}")
 

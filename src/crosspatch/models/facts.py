@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from crosspatch.config import NetworkSettings
-from crosspatch.crops.recipes import Resize
+from crosspatch.crops.recipes import LARGEST_CROP, Resize
 from crosspatch.errors import InputError
 from crosspatch.files import read_toml
 
@@ -94,6 +94,8 @@ def read_facts(path: Path) -> ModelFacts:
         raise InputError(f"{path}: mean, std and channels must have one entry a channel")
     if not np.isfinite((*facts.mean, *facts.std)).all():
         raise InputError(f"{path}: mean or std is no number to standardise with")
-    if facts.crop_size < 1 or not 0 <= facts.threshold <= 1:
-        raise InputError(f"{path}: crop_size must be at least 1, and threshold from 0 to 1")
+    if not (1 <= facts.crop_size <= LARGEST_CROP and 0 <= facts.threshold <= 1):
+        raise InputError(
+            f"{path}: crop_size must be from 1 to {LARGEST_CROP}, and threshold from 0 to 1"
+        )
     return facts

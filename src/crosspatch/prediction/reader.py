@@ -1,7 +1,8 @@
 """What a window shows an engine, and what the engine's answer is on the scene's own pixels.
 
 Windows are read from a `Source`; what holds no data is filled, what lies beyond the scene repeated,
-and the model's resize rule applied; the answer is brought back the same way.
+the model's resize rule applied, and a scene smaller than a crop mirrored to a crop's size as in
+training; the answer is brought back the same way.
 """
 
 from collections.abc import Callable, Sequence
@@ -101,7 +102,7 @@ class Reader:
         return holes if hidden is None else holes | hidden
 
     def _shown(self, window: Window, holes: NDArray[np.bool_]) -> Pixels:
-        """Fill holes, repeat the last row and column beyond the scene, resize."""
+        """Fill holes, repeat the last row and column beyond the scene, resize, mirror."""
         assert window.pixels is not None
         pixels = _filled(window.pixels[: len(self.facts.channel_names)], holes, self.facts)
         below = self.layout.rows.size - pixels.shape[1]
@@ -109,13 +110,18 @@ class Reader:
         if below or right:
             pixels = np.pad(pixels, ((0, 0), (0, below), (0, right)), mode="edge")
         shown = self.layout.shown
-        return pixels if pixels.shape[1:] == shown else resize_image(pixels, shown)
+        pixels = pixels if pixels.shape[1:] == shown else resize_image(pixels, shown)
+        below, right = self.layout.mirrored
+        if not (below or right):
+            return pixels
+        return np.pad(pixels, ((0, 0), (0, below), (0, right)), mode="reflect")
 
     def _placed(self, said: Map | None, holes: NDArray[np.bool_]) -> Map:
-        """Undo padding and resizing; nan where there is no data."""
+        """Undo mirroring, resizing and padding; nan where there is no data."""
         if said is None:
             return np.full((self.layers, *holes.shape), np.nan, dtype=np.float32)
         layers = said if said.ndim == 3 else said[np.newaxis]
+        layers = layers[:, : self.layout.shown[0], : self.layout.shown[1]]
         size = (self.layout.rows.size, self.layout.cols.size)
         if layers.shape[1:] != size:
             layers = resize_image(layers, size)

@@ -51,6 +51,10 @@ def lay_out(
 ) -> Grid:
     """Lay windows over an image, as the model's resize rule has it.
 
+    An image smaller than the model's crops is mirrored to their size, as it was in training
+    (`crosspatch.crops.writing.pad`): cut close, it would show the network another picture, with
+    other statistics than it has learned.
+
     Parameters
     ----------
     facts : ModelFacts
@@ -66,14 +70,26 @@ def lay_out(
     halo = HALO if halo is None else halo
     resized = facts.resize.shape(height, width)
     if resized == (height, width):
-        return grid(height, width, size=window, halo=halo, multiple=multiple)
+        layout = grid(height, width, size=window, halo=halo, multiple=multiple)
+        return _mirrored(layout, resized, facts.crop_size)
     grid(1, 1, size=window, halo=halo)  # refuses what is impossible
     sides = []
     for length, small in zip((height, width), resized, strict=True):
         scale = 1 / facts.resize.factor if facts.resize.kind == "scale" else length / small
         sides.append(_resized_axis(length, small, scale, window, halo, multiple))
     (rows, shown_height), (cols, shown_width) = sides
-    return Grid(rows, cols, (shown_height, shown_width))
+    return _mirrored(Grid(rows, cols, (shown_height, shown_width)), resized, facts.crop_size)
+
+
+def _mirrored(layout: Grid, resized: tuple[int, int], crop: int) -> Grid:
+    """Where one window holds a side that is shorter than a crop, mirror it to a crop's length."""
+    sides, shown, more = [layout.rows, layout.cols], list(layout.shown), [0, 0]
+    for index, length in enumerate(resized):
+        if length < crop and len(sides[index]) == 1:
+            whole = sides[index].length
+            sides[index] = Axis(whole, whole, whole, (0,))
+            shown[index], more[index] = length, crop - length
+    return Grid(sides[0], sides[1], (shown[0], shown[1]), (more[0], more[1]))
 
 
 def _resized_axis(
@@ -90,7 +106,7 @@ def _resized_axis(
 
 def batch_of(layout: Grid, device: str) -> int:
     """Say how many windows a device predicts together, within the memory that it is given."""
-    return max(1, _PIXELS.get(device, _FEW_PIXELS) // math.prod(layout.shown))
+    return max(1, _PIXELS.get(device, _FEW_PIXELS) // layout.pixels)
 
 
 def predict_probability(

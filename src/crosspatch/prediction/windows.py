@@ -80,13 +80,20 @@ class Axis:
 class Grid:
     """Windows on a scene, in reading order: along a row of windows, then the next row.
 
-    shown : height and width in which a window is shown to the network; its own size where the
-    model's recipe resizes nothing.
+    shown : height and width to which a window is resized; its own size where the model's recipe
+    resizes nothing. mirrored : rows below and columns to the right of it that the network sees
+    mirrored, which make a scene smaller than a crop as large as one.
     """
 
     rows: Axis
     cols: Axis
     shown: tuple[int, int]
+    mirrored: tuple[int, int] = (0, 0)
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of a window as the network sees it."""
+        return (self.shown[0] + self.mirrored[0]) * (self.shown[1] + self.mirrored[1])
 
     def __len__(self) -> int:
         return len(self.rows) * len(self.cols)
