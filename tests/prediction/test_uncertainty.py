@@ -74,7 +74,9 @@ def test_an_image_in_memory_keeps_its_map_and_its_holes(make_model):
         torch.nn.init.normal_(parameter, 0.0, 0.3)
     pixels = np.random.default_rng(2).integers(1, 40, (2, 24, 20)).astype(np.uint8)
     pixels[:, 3, 4] = 0
-    probability, uncertainty = predict_with_uncertainty(make_model(crop_size=8), network, pixels, nodata=0)
+    probability, uncertainty = predict_with_uncertainty(
+        make_model(crop_size=8), network, pixels, nodata=0
+    )
     plain = predict_probability(make_model(crop_size=8), network, pixels, nodata=0)
     np.testing.assert_array_equal(probability, plain)
     assert np.isnan(uncertainty[3, 4])

@@ -119,6 +119,13 @@ class TestTheAnswer:
         curves = {"scratch": RISING, "photos": BETTER, "twice-as-long": {1.0: 0.8}}
         assert "with too few steps: from scratch gains 0.0" in said(tmp_path, quiet(**curves))
 
+    def test_says_what_its_budget_was_in_the_same_sentence(self, tmp_path):
+        rows = quiet(scratch=RISING, photos=BETTER)
+        text = said(tmp_path / "steps", rows)
+        assert text.endswith("; whether its steps were enough has not been measured.")
+        text = said(tmp_path / "epochs", rows, epochs=50)
+        assert text.endswith("; with equal epochs, so that fewer labels also mean fewer steps.")
+
     def test_says_one_seed_in_the_same_sentence(self, tmp_path):
         rows = study({"scratch": RISING, "photos": BETTER}, seeds=1, baselines=BASELINES)
         text = said(tmp_path, rows)

@@ -97,6 +97,10 @@ def _over(hurdle: Hurdle) -> str:
 def _bounds(material: Material, found: Findings) -> str:
     """Say in the same sentence what the number cannot be used for."""
     limits = list(found.limits)
+    if "epochs" in material.plan:
+        limits.append("with equal epochs, so that fewer labels also mean fewer steps")
+    elif found.longer is None:
+        limits.append("whether its steps were enough has not been measured")
     if material.generated:
         limits.append("on generated images, which says nothing about real ones")
     if material.missing:
