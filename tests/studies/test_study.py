@@ -6,6 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from crosspatch.cli import main
 from crosspatch.errors import CrosspatchError, LeakError
 from crosspatch.files import locked, read_toml
 from crosspatch.models.storage import Model
@@ -234,6 +235,25 @@ def test_weights_of_a_source_that_were_changed_are_refused(done, tmp_path):
     again = study(tmp_path / "data" / "study.toml", out=out)
     assert list(again.failed) == [run.name]
     assert "its model was changed" in again.failed[run.name]
+
+
+def test_a_study_begun_anew_still_knows_who_looked_at_test_labels(data):
+    plan = write_plan(data, seeds=[0], fractions=[1.0], sources=None)
+    first = study(plan, out=data / "out")
+    before = (first.path / "test_log.csv").read_text().splitlines()
+    (first.path / "test_log.csv").unlink()  # as where it was killed before its tables were written
+    again = study(plan, out=data / "out", overwrite=True)
+    after = (again.path / "test_log.csv").read_text().splitlines()
+    assert len(before) == 1 + 2
+    assert set(before) <= set(after)
+    third = study(plan, out=data / "out", overwrite=True)
+    assert set(after) <= set((third.path / "test_log.csv").read_text().splitlines())
+
+
+def test_the_command_ends_with_the_one_that_comes_next(done, capsys):
+    made, folder = done
+    assert main(["study", str(folder / "study.toml"), "--out", str(made.path)]) == 0
+    assert f"crosspatch report {made.path}" in "".join(capsys.readouterr().out.split("\n")[-2:])
 
 
 def test_a_second_process_is_told(done):

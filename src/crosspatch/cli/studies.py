@@ -59,6 +59,7 @@ def study(
     if failed:
         lines.append(table("", ("failed", "why"), [*failed.items()]))
         lines.append("the same command tries these again")
+    lines.append(f"what it found, as a page: crosspatch report {made.path}")
     say(output, {"study": str(made.path), "runs": len(runs), "failed": failed}, lines)
     return 1 if failed else 0
 

@@ -115,7 +115,8 @@ class Crops:
     @cached_property
     def contents(self) -> dict[str, str]:
         """Fingerprint of the decoded pixels of each packed subject, by its name."""
-        return dict(zip(self.subjects["subject"], self.subjects["content"], strict=True))
+        subjects, contents = self.subjects["subject"].tolist(), self.subjects["content"].tolist()
+        return dict(zip(subjects, contents, strict=True))
 
     def in_split(self, split: str) -> NDArray[np.int64]:
         """Return the rows, (n,) int64, of one split's crops ("train", "val" or "test")."""

@@ -81,9 +81,29 @@ def lay_ground(
     ]
     fractions, left_out = distinct_fractions(groups, plan.fractions, plan.seeds)
     said += [*left_out, *few_seeds(plan), *_without_foreground(plan, folds, fractions)]
-    return Ground(
-        name, dataset, trained_on, folds, sources, fractions, (*said, *folds[0].said), purity
-    )
+    for pack_of, one in ((name, folds[0]), *sources.items()):
+        if isinstance(one, Crops):
+            said += [*one.said, *_unused(pack_of, one)]
+    told_once = tuple(dict.fromkeys(said))  # two sources may be of one data set
+    return Ground(name, dataset, trained_on, folds, sources, fractions, told_once, purity)
+
+
+def _unused(name: str, crops: Crops) -> list[str]:
+    """Say what of a target's or source's data no crop shows: how much, and the first of it."""
+    left_out = [f"{one.subject}: {_without_folder(one.why)}" for one in crops.skipped]
+    said = []
+    for what, found in (("labelled image{s}", left_out), ("file{s} or row{s}", crops.problems)):
+        if found:
+            many = "s" * (len(found) > 1)
+            first = f"first: {found[0]}" if many else found[0]
+            said.append(f"{len(found)} {what.format(s=many)} of {name} left out ({first})")
+    return said
+
+
+def _without_folder(why: str) -> str:
+    """Name a file from its data set: what is said here is published, places on a disk are not."""
+    file, colon, rest = why.partition(": ")
+    return "/".join(Path(file).parts[-2:]) + colon + rest
 
 
 def _labels(
@@ -233,16 +253,16 @@ def _refuse_shared(name: str, source: Crops | Model, target: Crops) -> None:
     else:
         trained = np.isin(source.subjects["split"], ("train", "val"))
         seen = dict(
-            zip(source.subjects["content"][trained], source.subjects["subject"][trained],
-                strict=True)
+            zip(source.subjects["content"][trained].tolist(),
+                source.subjects["subject"][trained].tolist(), strict=True)
         )  # fmt: skip
-    shared = [name for name, content in target.contents.items() if content in seen]
+    shared = [one for one, content in target.contents.items() if content in seen]
     if shared:
-        first = shared[0]
+        first, theirs = shared[0], seen[target.contents[shared[0]]]
         raise LeakError(
-            f"the source {name} and the target share {len(shared)} images (first: {first!r} of the "
-            f"target is {seen[target.contents[first]]!r} of the source): its labels would be spent "
-            "unseen, and tested on. Take them out of one of the two"
+            f"the source {name} and the target share {len(shared)} images (first: {first} of the "
+            f"target is {theirs} of the source): its labels would be spent unseen, and tested on. "
+            "Take them out of one of the two"
         )
 
 

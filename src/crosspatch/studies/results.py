@@ -1,6 +1,7 @@
 """From the folders of finished runs to the tables of the study."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from crosspatch.errors import InputError
@@ -83,16 +84,27 @@ class Collector:
         write_table(path / TIMES, TIME_COLUMNS, seconds)
         broken = [(job.name, failed[job.name]) for job in self.jobs if job.name in failed]
         write_table(path / FAILED, FAILED_COLUMNS, broken)
-        self._write_test_log()
+        write_openings(path, openings(path))
 
-    def _write_test_log(self) -> None:
-        """Add new openings to those that are known: also of runs that were removed since."""
-        path = self.study.path / TEST_LOG
-        rows = read_table(path, TEST_LOG_COLUMNS)
-        for one in sorted((self.study.path / "runs").glob(f"*/{OPENED}")):
-            rows += read_table(one, TEST_LOG_COLUMNS)
-        unique = {tuple(row.values()): row for row in rows}
-        write_table(path, TEST_LOG_COLUMNS, [unique[key] for key in sorted(unique)])
+
+def openings(study: Path) -> list[Mapping[str, str]]:
+    """List each opening of test labels, also by runs that were removed since; oldest first.
+
+    Raises
+    ------
+    InputError
+        A log of them is damaged.
+    """
+    rows = read_table(study / TEST_LOG, TEST_LOG_COLUMNS)
+    for one in sorted((study / "runs").glob(f"*/{OPENED}")):
+        rows += read_table(one, TEST_LOG_COLUMNS)
+    unique = {tuple(row.values()): row for row in rows}
+    return [unique[key] for key in sorted(unique)]
+
+
+def write_openings(study: Path, rows: Sequence[Mapping[str, str]]) -> None:
+    """Write ``test_log.csv``."""
+    write_table(study / TEST_LOG, TEST_LOG_COLUMNS, rows)
 
 
 def result_rows(study: Study, job: Job, done: Done) -> list[Cells]:

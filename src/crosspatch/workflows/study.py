@@ -23,7 +23,7 @@ from crosspatch.studies.folder import Study, write_study
 from crosspatch.studies.ground import Ground, lay_ground
 from crosspatch.studies.jobs import Job, arms, jobs_of
 from crosspatch.studies.plan import IMAGENET, StudyTable, given, place, read_plan, run_settings
-from crosspatch.studies.results import Collector
+from crosspatch.studies.results import Collector, openings, write_openings
 from crosspatch.studies.run import State, at_once, dask_pool, in_turn, local_pool
 from crosspatch.training.loop import StoppedError
 from crosspatch.workflows.study_job import do_job
@@ -112,6 +112,8 @@ def _begin(path: Path, told: StudyTable, *, overwrite: bool) -> None:
     precision = choose_precision(told.precision, device)
     with new_folder(path, kind="study", overwrite=overwrite) as folder:
         (folder / "runs").mkdir()
+        if opened := openings(path):  # what was seen of test labels stays seen
+            write_openings(folder, opened)
         write_study(folder, {"device": device.type, "precision": precision})
 
 

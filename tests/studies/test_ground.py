@@ -1,0 +1,61 @@
+"""What the runs of a study stand on: what of the data is not used, and what is not allowed."""
+
+import pytest
+
+from crosspatch.errors import LeakError
+from crosspatch.studies.ground import lay_ground
+from crosspatch.studies.plan import read_plan
+from folders import half, save
+from small_study import SIDE, squares, write_plan
+
+
+def laid(data, **changes):
+    plan = write_plan(data, **changes)
+    return lay_ground(read_plan(plan), plan, data / "out")
+
+
+def unreadable(folder, *names):
+    for name in names:
+        (folder / f"images/{name}.png").write_bytes(b"no picture")
+
+
+def test_images_of_the_target_that_cannot_be_used_are_said(data):
+    unreadable(data / "grey", "s03", "s04", "s13")
+    said = laid(data).said
+    assert (
+        "3 labelled images of grey left out (first: s03: images/s03.png: is not a PNG, JPEG or "
+        "TIFF image)"
+    ) in said
+    assert not any(str(data) in one for one in said)
+
+
+def test_so_they_are_where_folds_are_made(data):
+    unreadable(data / "grey", "s03")
+    said = laid(data, folds=4, sources=None).said
+    assert any(one.startswith("1 labelled image of grey left out (s03: ") for one in said)
+
+
+def test_images_of_a_source_and_what_was_assumed_of_it_are_said_once(data):
+    unreadable(data / "colour", "c01")
+    (data / "colour/splits.csv").unlink()
+    save(data / "colour/masks/nobody.png", half(SIDE, SIDE))
+    one = {"datasets": ["colour"], "size": SIDE}
+    said = laid(data, sources={"photos": one, "again": one}).said
+    left_out = [line for line in said if "left out" in line]
+    assert [line.split(" (")[0] for line in left_out] == [
+        "1 labelled image of photos left out", "1 file or row of photos left out",
+        "1 labelled image of again left out", "1 file or row of again left out",
+    ]  # fmt: skip
+    assert "colour/masks/nobody.png" in left_out[1]
+    assert sum("were chosen for training" in line for line in said) == 1
+
+
+def test_data_that_is_all_used_needs_no_words(data):
+    assert not any("left out" in one for one in laid(data).said)
+
+
+def test_a_shared_image_is_named_as_people_know_it(data):
+    squares(data / "more", 6, 1, prefix="m")  # the same pixels as six of the target's
+    sources = {"more": {"datasets": ["more"], "size": SIDE}}
+    with pytest.raises(LeakError, match=r"\(first: s00 of the target is m00 of the source\)"):
+        laid(data, sources=sources)
