@@ -69,6 +69,16 @@ def test_purities_of_one_target_are_set_against_one_another(tmp_path):
     assert '<td class="number">0.710</td><td>photos</td>' in html
 
 
+def test_labels_that_are_all_wrong_have_a_purity_of_nothing(tmp_path):
+    studies = [
+        lay_out(tmp_path / "clean", "kelp", photos=0.1),
+        lay_out(tmp_path / "wrong", "kelp", random=1, purity=0.0, photos=0.15),
+    ]
+    html = page_of(report(studies, out=tmp_path / "both"))
+    rows = re.findall(r'<tr><td class="number">([\d.]+)</td><td>photos</td>', html)
+    assert rows == ["0.000", "0.000", "1.000", "1.000"]
+
+
 def test_a_study_without_scores_is_listed_all_the_same(tmp_path):
     planned = write_study(tmp_path / "b", study({"scratch": RISING}).clear(), target="roads")
     html = page_of(report([lay_out(tmp_path / "a", "nuclei"), planned], out=tmp_path / "both"))

@@ -11,10 +11,13 @@ import polars as pl
 import pytest
 
 from crosspatch.errors import InputError
+from crosspatch.evaluation.subjects import model_method
+from crosspatch.files import fingerprint_bytes
 from crosspatch.reports.study.material import read_material
 from crosspatch.reports.study.pictures import RULE
 from crosspatch.reports.study.words import answer
 from crosspatch.workflows.report import report
+from sources import make_source
 from studied import (
     FLAT,
     RISING,
@@ -200,6 +203,30 @@ class TestThePage:
         shutil.rmtree(copy / "runs")
         assert report(copy).path.read_text(encoding="utf-8").count("<img") == page.count("<img")
 
+    def test_draws_masks_in_the_windows_that_were_scored(self, whole, tmp_path, monkeypatch):
+        copy = copied(whole, tmp_path)
+        kept = {path.name for path in (copy / "pictures").iterdir()}
+        shutil.rmtree(copy / "pictures")
+        asked = []
+
+        def method(model, dataset, **words):
+            asked.append(words["window"] == model.facts.crop_size)
+            return model_method(model, dataset, **words)
+
+        monkeypatch.setattr("crosspatch.reports.study.pictures.model_method", method)
+        report(copy)
+        assert asked
+        assert all(asked)
+        assert {path.name for path in (copy / "pictures").iterdir()} == kept
+
+    def test_takes_no_mask_that_was_drawn_in_another_way(self, page, whole):
+        kept = {path.stem for path in (whole / "pictures").iterdir()}
+        pairs = read_material(whole).results.select("run", "subject").unique().rows()
+        older = {fingerprint_bytes(run.encode(), b"averaged", subject.encode())[:20]
+                 for run, subject in pairs}  # fmt: skip
+        assert kept
+        assert not kept & older
+
     def test_without_models_says_scores_all_the_same(self, whole, tmp_path):
         copy = copied(whole, tmp_path)
         shutil.rmtree(copy / "runs")
@@ -212,6 +239,18 @@ class TestThePage:
         copy = copied(whole, tmp_path)
         html = report(copy, hide=["kelp"]).path.read_text(encoding="utf-8")
         assert "<img" not in html
+
+
+def test_the_networks_are_drawn_with_the_channels_that_they_have(tmp_path):
+    rows = quiet(scratch={1.0: 0.7})
+    folder = write_study(tmp_path, rows)
+    told = "".join(read(report(folder).path.read_text(encoding="utf-8")).words)
+    assert "3 channels (how many the target has is not known here)" in told
+    for run in rows.filter(pl.col("kind") != "baseline")["run"].unique():
+        (folder / "runs" / run).mkdir(parents=True)
+        make_source(folder / "runs" / run / "model", ("band 1", "band 2"))
+    told = "".join(read(report(folder).path.read_text(encoding="utf-8")).words)
+    assert "64 pixels and 2 channels:" in told
 
 
 def test_a_planned_study_has_a_page_too(tmp_path):

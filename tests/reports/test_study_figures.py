@@ -1,6 +1,7 @@
 """Figures of a study that its page alone would not show to be wrong."""
 
 import re
+import xml.etree.ElementTree as ElementTree
 
 from crosspatch.reports.study_figures import Level, Line, Point, fraction_curves
 
@@ -17,3 +18,12 @@ def test_a_baseline_far_below_the_curves_is_in_view():
     far = fraction_curves([line], [Level("best threshold", 0.3)], ylabel="mean IoU")
     assert min(ticks(near)) > 0.5
     assert min(ticks(far)) <= 0.3
+
+
+def test_an_interval_that_is_cut_by_the_view_is_marked_at_that_end():
+    points = [Point(0.1, 0.70, -2.0, 0.75), Point(1.0, 0.76, 0.72, 0.80)]
+    svg = fraction_curves([Line("from scratch", 0, points)], [], ylabel="mean IoU")
+    marks = [one for one in ElementTree.fromstring(svg).iter() if "cut-" in one.get("id", "")]
+    assert [one.get("id") for one in marks] == ["cut-0-0.1"]
+    whole = [Point(0.1, 0.70, 0.65, 0.75), Point(1.0, 0.76, 0.72, 0.80)]
+    assert "cut-" not in fraction_curves([Line("from scratch", 0, whole)], [], ylabel="mean IoU")

@@ -11,7 +11,7 @@ from crosspatch.errors import InputError
 from crosspatch.workflows import rank as module
 from crosspatch.workflows.rank import SCRATCH, rank
 from folders import make, save, write_splits, write_toml
-from sources import RGB, make_source
+from sources import NETWORK, RGB, make_source
 
 
 @pytest.fixture
@@ -87,6 +87,16 @@ def test_a_damaged_model_is_skipped_with_its_reason(target, models):
     ranking = rank(target, models=models, steps=0)
     assert [row.name for row in ranking.rows] == ["photos"]
     assert "em" in ranking.skipped[0][0]
+
+
+def test_a_model_that_has_learned_clicks_is_left_out_before_anything_is_done(target, models):
+    presence = NETWORK.model_copy(update={"head": "presence"})
+    make_source(models / "clicks", RGB, network=presence, discriminator=False)
+    ranking = rank(target, models=models, steps=0)
+    assert [row.name for row in ranking.rows if row.name != SCRATCH] == ["em", "photos"]
+    ((path, why),) = ranking.skipped
+    assert path.endswith("clicks")
+    assert "has learned presence" in why
 
 
 def test_runs_count_once_by_their_averaged_model(target, models):

@@ -117,8 +117,9 @@ def fraction_curves(
     with mpl.rc_context(STYLE):
         figure, axes = open_axes(2 * WIDTH if wide else WIDTH, 4.6 if wide else 3.6)
         middle = (len(lines) - 1) / 2
-        for number, line in enumerate(lines):
-            _draw_line(axes, line, math.exp(_DODGE * (number - middle)))
+        dodges = [math.exp(_DODGE * (number - middle)) for number in range(len(lines))]
+        for line, dodge in zip(lines, dodges, strict=True):
+            _draw_line(axes, line, dodge)
         for number, level in enumerate(levels):
             axes.axhline(
                 level.value, color=INK, linewidth=1.2, linestyle=(0, (1, 2 + 2 * number)),
@@ -130,6 +131,8 @@ def fraction_curves(
         _share_axis(axes, fractions, dict(labels), room=0.15 if wide else 0.4)
         points = [point for line in lines for point in line.points]
         _keep_in_view(axes, points, levels, zero=zero)
+        for line, dodge in zip(lines, dodges, strict=True):
+            _mark_cut(axes, line, dodge)
         axes.set_ylabel(ylabel)
         _legend(figure, axes, len(lines) + len(levels), wide=wide)
         return to_svg(figure)
@@ -159,6 +162,18 @@ def _keep_in_view(
     known += [level.value for level in levels if not math.isnan(level.value)]
     low, high = axes.get_ylim()
     axes.set_ylim(max(low, min(known) - reach), min(high, max(known) + reach))
+
+
+def _mark_cut(axes: Axes, line: Line, dodge: float) -> None:
+    """Put an arrowhead where the view ends before an interval does."""
+    bottom, top = axes.get_ylim()
+    for point in line.points:
+        for bound, edge, marker in ((point.low, bottom, "v"), (point.high, top, "^")):
+            if bound is not None and (bound < edge if marker == "v" else bound > edge):
+                axes.plot(
+                    point.fraction * dodge, edge, marker, color=str(looks(line.place)["color"]),
+                    markersize=6, clip_on=False, gid=f"cut-{line.place}-{point.fraction:g}",
+                )  # fmt: skip
 
 
 def _share_axis(
@@ -269,11 +284,15 @@ def purity_curves(lines: Sequence[Line]) -> str:
     """
     with mpl.rc_context(STYLE):
         figure, axes = open_axes(2 * WIDTH, 4.2)
-        for number, line in enumerate(lines):
-            _draw_line(axes, line, 1 + 0.004 * (number - (len(lines) - 1) / 2))
+        middle = (len(lines) - 1) / 2
+        dodges = [1 + 0.004 * (number - middle) for number in range(len(lines))]
+        for line, dodge in zip(lines, dodges, strict=True):
+            _draw_line(axes, line, dodge)
         axes.set_xlabel("purity: mean IoU of the training labels with the true ones")
         axes.set_ylabel("mean IoU on clean test labels")
         _keep_in_view(axes, [point for line in lines for point in line.points], [], zero=False)
+        for line, dodge in zip(lines, dodges, strict=True):
+            _mark_cut(axes, line, dodge)
         _legend(figure, axes, len(lines), wide=True)
         return to_svg(figure)
 

@@ -156,8 +156,12 @@ def _find(models: PathLike | Sequence[PathLike]) -> tuple[list[Model], list[tupl
         except CrosspatchError as error:
             skipped.append((str(place), str(error)))
             continue
-        if model.facts.network.encoder != "paper":
+        network = model.facts.network
+        if network.encoder != "paper":
             skipped.append((str(place), "has an ImageNet encoder: no source for the paper's"))
+        elif network.head is not None:
+            # its probes would run, and nothing could be measured of a network that draws no masks
+            skipped.append((str(place), f"has learned {network.head}, no masks: not compared here"))
         else:
             found.append(model)
     if not found:

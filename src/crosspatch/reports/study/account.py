@@ -6,17 +6,20 @@ from typing import Any
 import polars as pl
 
 from crosspatch.config import NetworkSettings
+from crosspatch.crops import Crops
 from crosspatch.errors import CrosspatchError
+from crosspatch.models.facts import read_facts
 from crosspatch.reports.architecture import network_figure, trace_networks
 from crosspatch.reports.page import Block, Details, Drawing, Section, Table, Text
 from crosspatch.reports.study.material import Material, called
 from crosspatch.studies.cube import Cell
 from crosspatch.studies.savings import percent
 from crosspatch.studies.statistics import Findings
-from crosspatch.training.run import TRANSFER, Run
+from crosspatch.training.run import MODEL, TRANSFER, Run
 
 _LISTED = 200  # rows of a table that may be endless
 _SIDE = 256  # pixels of the image that Figure 1 is drawn for, where the plan names no crop size
+_CHANNELS = 3  # of the image, where nothing says how many
 
 
 def network_section(material: Material, figures: dict[str, str]) -> Section:
@@ -25,18 +28,42 @@ def network_section(material: Material, figures: dict[str, str]) -> Section:
     network = NetworkSettings.model_validate(table)
     target = material.plan.get("target", {})
     side = int(target.get("size") or _SIDE)
-    channels = len(material.dataset.channel_names or ()) if material.dataset else 0
-    generator, discriminator = trace_networks(network, channels or 3, side)
+    channels = _channels(material)
+    generator, discriminator = trace_networks(network, channels or _CHANNELS, side)
     figures["figure-1"] = network_figure(generator, discriminator)
     verdicts = discriminator.layers[-1].side
     caption = (
         f"The paper's Figure 1, drawn from the networks as they are, for a crop of {side} x {side} "
-        "pixels: under each block its features and its side; \"+\": features of the block at the "
-        "other end of the dashed line join it. Each of the discriminator's "
+        f"pixels and {_channels_words(channels)}: under each block its features and its side; "
+        "\"+\": features of the block at the other end of the dashed line join it. Each of the "
+        "discriminator's "
         f"{verdicts} x {verdicts} verdicts sees {discriminator.patch} x {discriminator.patch} "
         "pixels."
     )  # fmt: skip
     return Section("The two networks", [Drawing(figures["figure-1"], caption, wide=True)])
+
+
+def _channels(material: Material) -> int | None:
+    """Count the channels that the networks take: by a model, else the crops, else the target."""
+    for run in material.results.filter(pl.col("kind") != "baseline")["run"].unique().sort():
+        try:
+            return len(
+                read_facts(material.path / "runs" / run / MODEL / "model.toml").channel_names
+            )
+        except (CrosspatchError, OSError):
+            continue
+    for folder in sorted((material.path / "crops").glob("target*")):
+        try:
+            return len(Crops.open(folder).channel_names)
+        except CrosspatchError:
+            continue
+    return len((material.dataset and material.dataset.channel_names) or ()) or None
+
+
+def _channels_words(channels: int | None) -> str:
+    if channels is None:
+        return f"{_CHANNELS} channels (how many the target has is not known here)"
+    return f"{channels} channel{'s' * (channels != 1)}"
 
 
 def transfer_section(material: Material) -> Section | None:

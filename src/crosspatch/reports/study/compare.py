@@ -95,6 +95,12 @@ def purity(material: Material) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
+def _pure(material: Material) -> float:
+    """Purity as a place on an axis: true labels are at its right end."""
+    value = purity(material)
+    return 1.0 if value is None else value
+
+
 def _shared_fraction(materials: Sequence[Material]) -> float | None:
     """Choose a tenth where all studies have it, else the smallest share that all have."""
     each = [
@@ -213,13 +219,13 @@ def _correlated(pairs: Sequence[Pair]) -> str:
 
 
 def _purity(levels: Sequence[Material], figures: Figures) -> Section:
-    ordered = sorted(levels, key=lambda one: purity(one) or 1.0)
+    ordered = sorted(levels, key=_pure)
     target = ordered[0].target
     arms = list(dict.fromkeys(arm for one in ordered for arm in one.arms))
     fraction = max(_fractions(ordered), default=1.0)
     lines = [
         Line(called(arm), place, [
-            _at(one.headline, arm, fraction, purity(one) or 1.0)
+            _at(one.headline, arm, fraction, _pure(one))
             for one in ordered if one.headline is not None
         ])
         for place, arm in enumerate(arms)
@@ -229,7 +235,7 @@ def _purity(levels: Sequence[Material], figures: Figures) -> Section:
     rows: list[Row] = []
     for one in ordered:
         rows += [
-            [purity(one) or 1.0, called(gap.arm), percent(gap.fraction), signed(gap.difference),
+            [_pure(one), called(gap.arm), percent(gap.fraction), signed(gap.difference),
              p_value(gap.p)]
             for gap in (one.headline.gaps if one.headline else ())
         ]  # fmt: skip
@@ -239,6 +245,7 @@ def _purity(levels: Sequence[Material], figures: Figures) -> Section:
         "with the true ones."
     )
     caption = f"{target}: mean IoU on clean test labels, with {percent(fraction)} of the labels."
+    caption += " An arrowhead: the interval goes on beyond the view."
     columns = ["purity", "start", "labels", "mean IoU above scratch", "p, corrected"]
     return Section(
         f"What do worse labels cost? {target}",

@@ -1,7 +1,7 @@
 """The subjects that a study's report shows: the same for every model, by a rule, drawn once.
 
-Masks that were drawn are kept in ``pictures/`` of the study, by run and subject; a run's name holds
-a hash of all that decides it.
+Masks are drawn in windows of the crop size, as they were scored. They are kept in ``pictures/`` of
+the study, by run and subject; a run's name holds a hash of all that decides it.
 """
 
 from collections.abc import Sequence
@@ -40,6 +40,7 @@ from crosspatch.studies.statistics import Findings
 from crosspatch.training.run import MODEL, PLAIN
 
 PICTURES = "pictures"
+_DRAWN = b"windows of the crop size"  # part of the key: masks drawn in another way are not taken
 RULE = (
     "Test subjects with foreground were ordered by their mean IoU over all models of this study "
     "with all shares of the labels: shown are the highest, those nearest the median, and the "
@@ -186,7 +187,8 @@ class Drawer:
     def mask(self, run: str, subject: Subject) -> Mask | None:
         """Draw a subject with a run's model, or take what was drawn before."""
         weights = self.found.weights
-        key = fingerprint_bytes(run.encode(), weights.encode(), subject.name.encode())[:20]
+        told = (run.encode(), weights.encode(), subject.name.encode())
+        key = fingerprint_bytes(*told, _DRAWN)[:20]
         kept = self.material.path / PICTURES / f"{key}.png"
         if kept.is_file():
             try:
@@ -204,9 +206,11 @@ class Drawer:
 
 
 def predict(model: Path, dataset: Dataset, subject: Subject) -> Mask:
-    """Draw the mask of a whole subject, on the CPU as reports are made anywhere."""
+    """Draw the mask of a whole subject as scored, on the CPU as reports are made anywhere."""
     opened = Model.open(model)
-    method = model_method(opened, dataset, device=torch.device("cpu"))
+    method = model_method(
+        opened, dataset, device=torch.device("cpu"), window=opened.facts.crop_size
+    )
     probability = method.predict(dataset.read_image(subject))
     return (np.nan_to_num(probability) >= method.threshold).astype(np.uint8)
 

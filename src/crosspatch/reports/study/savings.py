@@ -38,8 +38,8 @@ def answer_section(material: Material, found: Findings, figures: Figures) -> Sec
         Drawing(
             figures["figure-4"],
             "The paper's Figure 4: score against the share of the labels, a line a start. "
-            "Bars: 95% intervals over seeds and test groups together. Dotted: what needs no "
-            "network, fitted with all labels.",
+            "Bars: 95% intervals over seeds and test groups together; an arrowhead: it goes on "
+            "beyond the view. Dotted: what needs no network, fitted with all labels.",
             wide=True,
         ),
     ]
@@ -60,7 +60,7 @@ def answer_section(material: Material, found: Findings, figures: Figures) -> Sec
             Drawing(
                 figures["differences"],
                 "The same as differences to from scratch at the same share, paired by seed and "
-                "test group.",
+                "test group; an arrowhead: the interval goes on beyond the view.",
             )
         )
     if found.savings:
