@@ -206,16 +206,18 @@ def test_a_failing_run_is_listed_and_stops_no_other(data, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "what"),
-    [("scores.csv", "scores.csv: was changed"), ("run.toml", "its settings do not belong"),
-     ("job.toml", "does not belong to the folder's name")],
+    ("name", "old", "new", "what"),
+    [("scores.csv", "s12", "s13", "scores.csv: was changed"),
+     ("metrics.jsonl", '"step": 3', '"step": 2', "metrics.jsonl: was changed"),
+     ("run.toml", "batch = 4", "batch = 5", "its settings do not belong"),
+     ("job.toml", "labels = 12", "labels = 2", "job.toml: was changed"),
+     ("job.toml", "batch = 4", "batch = 5", "does not belong to the folder's name")],
 )  # fmt: skip
-def test_a_run_that_was_changed_is_refused_by_name(done, tmp_path, name, what):
+def test_a_run_that_was_changed_is_refused_by_name(done, tmp_path, name, old, new, what):
     made, folder = done
     shutil.copytree(folder, tmp_path / "data")
     (run,) = (tmp_path / "data/out/runs").glob("scratch-100-s0-*")
     text = (run / name).read_text()
-    old, new = ("s12", "s13") if name == "scores.csv" else ("batch = 4", "batch = 5")
     assert old in text
     (run / name).write_text(text.replace(old, new))
     again = study(tmp_path / "data" / "study.toml", out=tmp_path / "data" / "out")
@@ -225,16 +227,18 @@ def test_a_run_that_was_changed_is_refused_by_name(done, tmp_path, name, what):
     assert len(rows_of(again)) == len(rows_of(made)) - 8
 
 
-def test_weights_of_a_source_that_were_changed_are_refused(done, tmp_path):
+@pytest.mark.parametrize("name", ["source-colour", "scratch-100", "colour-50"])
+@pytest.mark.parametrize("weights", ["model", "plain"])
+def test_weights_that_were_swapped_are_refused(done, tmp_path, name, weights):
     folder = done[1]
     shutil.copytree(folder, tmp_path / "data")
     out = tmp_path / "data" / "out"
-    (run,) = (out / "runs").glob("source-colour-s0-*")
-    (other,) = (out / "runs").glob("source-colour-s1-*")
-    shutil.copy(other / "model/generator.safetensors", run / "model/generator.safetensors")
+    (run,) = (out / "runs").glob(f"{name}-s0-*")
+    (other,) = (out / "runs").glob(f"{name}-s1-*")
+    shutil.copy(other / weights / "generator.safetensors", run / weights)
     again = study(tmp_path / "data" / "study.toml", out=out)
     assert list(again.failed) == [run.name]
-    assert "its model was changed" in again.failed[run.name]
+    assert f"{weights}: was changed after it was written" in again.failed[run.name]
 
 
 def test_a_study_begun_anew_still_knows_who_looked_at_test_labels(data):
@@ -328,18 +332,29 @@ def test_an_imagenet_encoder_stands_beside(data):
     assert (ours.training, ours.loss) == (theirs.training, theirs.loss)
 
 
-def test_a_fraction_without_foreground_is_said_and_its_baseline_listed(data):
+def test_a_fraction_without_foreground_is_said_and_its_baselines_draw_nothing(data):
+    pytest.importorskip("sklearn")
     for number in range(12):
         save(data / f"grey/masks/s{number:02d}.png", np.zeros((32, 32), np.uint8))
     for name in ("s08", "s10"):  # of two groups, one of which is always trained on in the end
         save(data / f"grey/masks/{name}.png", half(32, 32))
-    plan = write_plan(data, sources=None, fractions=[0.2, 1.0], seeds=[0, 1, 2])
+    plan = write_plan(
+        data, sources=None, fractions=[0.2, 1.0], seeds=[0, 1, 2], baselines=["threshold", "forest"]
+    )
     made = study(plan, out=data / "out")
     empty = [said for said in made.table["said"] if "no training label shows foreground" in said]
     assert 1 <= len(empty) <= 3
     assert all("at 0.2 of the labels" in said for said in empty)
-    assert all(name.startswith("threshold-20-") for name in made.failed)
+    assert all(said.endswith("pixel baselines are scored as drawing nothing") for said in empty)
+    assert made.failed == {}
     assert len({row["run"] for row in rows_of(made) if row["arm"] == "scratch"}) == 6
+    (seed,) = {said.split("seed ")[1][0] for said in empty[:1]}
+    for arm in ("threshold", "forest"):
+        rows = [row for row in rows_of(made)
+                if (row["arm"], row["seed"], row["fraction"]) == (arm, seed, "0.2")]  # fmt: skip
+        assert {(row["tp"], row["fp"], float(row["iou"])) for row in rows} == {("0", "0", 0.0)}
+        (said,) = read_toml(made.run_folder(rows[0]["run"]) / "job.toml")["said"]
+        assert said.startswith("could not be fitted, so it draws nothing: ")
 
 
 def test_info_says_what_a_study_is(done):

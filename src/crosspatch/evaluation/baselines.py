@@ -25,6 +25,14 @@ _SURE = 0.01
 """A threshold knows no doubt: its probabilities stay this near to 0 and 1, only ranked inside."""
 
 
+class OneKindError(InputError):
+    """All training pixels are foreground, or none is: there is nothing to tell apart."""
+
+    def __init__(self, why: str, *, foreground: bool = False) -> None:
+        super().__init__(why)
+        self.foreground = foreground
+
+
 @dataclass(frozen=True)
 class Feature:
     """A band, or the normalised difference of two, cut into bins.
@@ -129,7 +137,9 @@ def fit_threshold(
     Raises
     ------
     InputError
-        No subject can be read, or none has foreground.
+        No subject can be read.
+    OneKindError
+        None has foreground.
     """
     features = _features(dataset, subjects)
     counts = [np.zeros((2, feature.bins), dtype=np.int64) for feature in features]
@@ -142,12 +152,22 @@ def fit_threshold(
                     table[kind] += np.bincount(binned[mask == kind], minlength=feature.bins)
         progress("fitting threshold", done, len(subjects))
     if not counts[0][1].any():
-        raise InputError(
+        raise OneKindError(
             f"{dataset.path}: no training subject has foreground: there is no baseline to fit"
         )
     cuts = [best_cut(table[1], table.sum(axis=0)) for table in counts]
     best = max(range(len(cuts)), key=lambda index: cuts[index].iou)
     return _threshold_method(features[best], cuts[best], dataset.channel_names, len(subjects))
+
+
+def one_kind(name: str, error: OneKindError) -> Method:
+    """Stand in for a baseline that could not be fitted: it claims no pixel, or every one."""
+    claimed = float(error.foreground)
+
+    def predict(image: Image) -> NDArray[np.float32]:
+        return np.full(image.pixels.shape[1:], claimed, dtype=np.float32)
+
+    return Method(name, f"draws {'everything' if claimed else 'nothing'}: {error}", predict)
 
 
 def _features(dataset: Dataset, subjects: Sequence[Subject]) -> list[Feature]:

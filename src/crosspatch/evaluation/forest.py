@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from crosspatch.dataset import Dataset, Subject
 from crosspatch.errors import InputError, MissingExtraError
-from crosspatch.evaluation.baselines import best_cut, readable
+from crosspatch.evaluation.baselines import OneKindError, best_cut, readable
 from crosspatch.evaluation.subjects import Method
 from crosspatch.images import Image
 from crosspatch.progress import Progress, silent
@@ -57,7 +57,9 @@ def fit_forest(
     MissingExtraError
         scikit-learn is not installed.
     InputError
-        No subject can be read, or there is only foreground, or only background.
+        No subject can be read.
+    OneKindError
+        There is only foreground, or only background.
     """
     try:
         from sklearn.ensemble import RandomForestClassifier
@@ -141,9 +143,12 @@ def _draw(
                 kept[kind], keys[kind] = values[stay], drawn[stay]
         progress("fitting forest", done - 1, len(subjects))
     background, foreground = kept
-    if background is None or foreground is None or not totals[0] or not totals[1]:
-        raise InputError(
-            f"{dataset.path}: the training subjects hold only one kind of pixel: no forest to fit"
+    if background is None or foreground is None:
+        raise InputError(f"{dataset.path}: no training subject can be read: no forest to fit")
+    if not totals[0] or not totals[1]:
+        raise OneKindError(
+            f"{dataset.path}: the training subjects hold only one kind of pixel: no forest to fit",
+            foreground=totals[1] > 0,
         )
     sizes = [len(background), len(foreground)]
     weights = np.repeat([totals[0] / sizes[0], totals[1] / sizes[1]], sizes)

@@ -9,12 +9,14 @@ from typing import Any
 from crosspatch.errors import InputError
 from crosspatch.files import (
     PathLike,
+    fingerprint_bytes,
     fingerprint_file,
     read_toml,
     to_json,
     write_toml,
 )
-from crosspatch.studies.jobs import SOURCE, Job
+from crosspatch.models.storage import Model
+from crosspatch.studies.jobs import Job
 from crosspatch.studies.tables import (
     FAILED,
     FAILED_COLUMNS,
@@ -23,7 +25,7 @@ from crosspatch.studies.tables import (
     read_table,
     write_table,
 )
-from crosspatch.training.run import Run
+from crosspatch.training.run import METRICS, MODEL, PLAIN, TRANSFER, Run
 
 JOB, OPENED, SCORES, SPENT = "job.toml", "opened.csv", "scores.csv", "spent.txt"
 
@@ -98,18 +100,15 @@ class ChangedError(InputError):
 
 def finish(folder: Path, job: Job, done: Done) -> None:
     """Write ``job.toml``, whose presence means that the run is done."""
-    scores = folder / SCORES
+    table = {
+        "labels": done.labels,
+        "seconds": round(done.seconds, 2),
+        "said": list(done.said),
+        "files": _fingerprints(folder),
+        "job": dict(job.identity),
+    }
     write_toml(
-        folder / JOB,
-        {
-            "labels": done.labels,
-            "scores": fingerprint_file(scores) if scores.exists() else "",
-            "model": Run.open(folder).model.fingerprint if job.kind == SOURCE else "",
-            "seconds": round(done.seconds, 2),
-            "said": list(done.said),
-            "job": dict(job.identity),
-        },
-        says="A finished run of a crosspatch study.",
+        folder / JOB, {"seal": _seal(table)} | table, says="A finished run of a crosspatch study."
     )
 
 
@@ -119,7 +118,8 @@ def finished(study: Study, job: Job) -> Done | None:
     Raises
     ------
     ChangedError
-        The settings in its folder do not belong to the folder's name, or its scores were changed.
+        What is in its folder does not belong to the folder's name, or was changed since it was
+        written. This finds accidents and edits, not somebody who also writes the seal anew.
     """
     folder = study.run_folder(job.name)
     if not (folder / JOB).is_file():
@@ -128,21 +128,38 @@ def finished(study: Study, job: Job) -> Done | None:
     try:
         table = read_toml(folder / JOB)
         done = Done(int(table["labels"]), float(table["seconds"]), tuple(map(str, table["said"])))
-        noted, scores, model = table["job"], table["scores"], table["model"]
+        noted, files, seal = table["job"], dict(table["files"]), table["seal"]
         run = Run.open(folder) if job.trains else None
-    except (InputError, KeyError, TypeError, ValueError) as error:
+        if run is not None:
+            _refuse_changed_run(run, job, again)
+        found = _fingerprints(folder)
+    except ChangedError:
+        raise
+    except (InputError, OSError, KeyError, TypeError, ValueError) as error:
         raise ChangedError(f"{folder}: is damaged ({error}): {again}") from None
     if to_json(noted) != to_json(job.identity):
         raise ChangedError(f"{folder / JOB}: does not belong to the folder's name: {again}")
-    if run is not None:
-        _refuse_changed_run(run, job, again)
-        if job.kind == SOURCE and run.model.fingerprint != model:
-            raise ChangedError(f"{folder}: its model was changed after it was written: {again}")
-    expected = job.kind != SOURCE
-    path = folder / SCORES
-    if path.exists() != expected or (expected and fingerprint_file(path) != scores):
-        raise ChangedError(f"{path}: was changed after it was written: {again}")
+    if seal != _seal(table):
+        raise ChangedError(f"{folder / JOB}: was changed after it was written: {again}")
+    for name in sorted(files.keys() | found.keys()):
+        if files.get(name) != found.get(name):
+            raise ChangedError(f"{folder / name}: was changed after it was written: {again}")
     return done
+
+
+def _fingerprints(folder: Path) -> dict[str, str]:
+    """Take the fingerprint of all that tables and reports show of a run, and runs start from."""
+    names = [name for name in ("run.toml", TRANSFER, METRICS, SCORES) if (folder / name).exists()]
+    models = [name for name in (MODEL, PLAIN) if (folder / name).exists()]
+    return {name: fingerprint_file(folder / name) for name in names} | {
+        name: Model.open(folder / name).fingerprint for name in models
+    }
+
+
+def _seal(table: Mapping[str, Any]) -> str:
+    """Take the fingerprint of what ``job.toml`` says itself."""
+    said = {key: table[key] for key in ("labels", "seconds", "said", "files", "job")}
+    return fingerprint_bytes(to_json(said).encode())
 
 
 def _refuse_changed_run(run: Run, job: Job, again: str) -> None:

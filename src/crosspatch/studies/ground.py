@@ -243,6 +243,9 @@ def _without_foreground(
                     f"at {fraction:g} of the labels, seed {seed}, fold {fold}, no training label "
                     "shows foreground: the models of all arms learn to draw nothing there"
                 )
+                held = (*chosen.train, *chosen.validation)  # a baseline is fitted to both
+                if plan.baselines and not any((crops.masks[row] == 1).any() for row in held):
+                    said[-1] += ", and pixel baselines are scored as drawing nothing"
     return said
 
 

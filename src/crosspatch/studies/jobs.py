@@ -12,7 +12,7 @@ from crosspatch.studies.ground import Ground
 from crosspatch.studies.plan import IMAGENET, LONGER, SCRATCH, StudyTable, given, run_settings
 
 SOURCE, CHECK = "source", "check"
-VERSION = "crosspatch study 2"
+VERSION = "crosspatch study 3"
 """Goes into every name: raise it when the same job gives another result."""
 _ENCODER = {"network": {"encoder": "imagenet"}}
 

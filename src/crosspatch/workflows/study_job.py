@@ -14,7 +14,7 @@ import torch
 from crosspatch.crops import Crops
 from crosspatch.dataset import Dataset, Subject
 from crosspatch.errors import CrosspatchError, InputError
-from crosspatch.evaluation.baselines import fit_threshold
+from crosspatch.evaluation.baselines import OneKindError, fit_threshold, one_kind
 from crosspatch.evaluation.forest import fit_forest
 from crosspatch.evaluation.scores import MethodScores, Scores
 from crosspatch.evaluation.subjects import (
@@ -43,6 +43,8 @@ from crosspatch.training.loop import StoppedError
 from crosspatch.training.run import MODEL, PLAIN, Run
 from crosspatch.training.samples import choose
 from crosspatch.workflows.train import resume, train
+
+log = logging.getLogger("crosspatch")
 
 _ALONE = threading.Lock()
 """Threads of a process (a Dask worker has several) share torch's random numbers: one at a time."""
@@ -136,10 +138,14 @@ def _score_baseline(job: Job, crops: Crops, folder: Path) -> int:
     fitted = [subject for subject in taught.labelled if subject.name in names]
     contents = _contents(dataset, crops)
     refuse_training_subjects(dataset, subjects, {contents[one.name] for one in fitted}, contents)
-    if job.arm == "forest":
-        method = fit_forest(taught, fitted, seed=job.seed, threads=1)
-    else:
-        method = fit_threshold(taught, fitted)
+    try:
+        if job.arm == "forest":
+            method = fit_forest(taught, fitted, seed=job.seed, threads=1)
+        else:
+            method = fit_threshold(taught, fitted)
+    except OneKindError as error:  # such labels teach one thing only, which the networks learn too
+        method = one_kind(job.arm, error)
+        log.warning("could not be fitted, so it %s", method.says)
     folder.mkdir(parents=True, exist_ok=True)
     _score(job, dataset, subjects, [replace(method, name="none")], folder)
     return len(fitted)
