@@ -55,9 +55,11 @@ def main() -> None:
 def outcome(study: Path) -> dict[str, float]:
     """Mean IoU of each source's runs on the test subjects that have foreground."""
     rows = read_results(study).filter(
-        (pl.col("kind") == "transfer") & (pl.col("weights") == "averaged")
+        (pl.col("kind") == "transfer")
+        & (pl.col("weights") == "averaged")
+        & (pl.col("tp") + pl.col("fn") > 0)
     )
-    found = rows.group_by("source").agg(pl.col("iou").drop_nans().mean())
+    found = rows.group_by("source").agg(pl.col("iou").mean())
     return {str(source): float(iou) for source, iou in found.rows()}
 
 

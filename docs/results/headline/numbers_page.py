@@ -4,8 +4,12 @@
 """
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from sections import blocks
 
 from crosspatch.reports.study.material import Material, called
+from crosspatch.reports.study.task import task_section
 from crosspatch.reports.study.words import answer, between, p_value, signed, tenth
 from crosspatch.studies.cube import SCRATCH, Cell
 from crosspatch.studies.savings import percent
@@ -14,7 +18,7 @@ from crosspatch.studies.statistics import Findings
 _VERDICTS = {True: "passed", False: "failed", None: "open"}
 
 
-def page(material: Material, command: str) -> str:
+def page(material: Material, command: str, out: Path) -> str:
     """Write the page of one study.
 
     Parameters
@@ -23,6 +27,8 @@ def page(material: Material, command: str) -> str:
         Of a study with at least one score.
     command : str
         What made this page.
+    out : Path
+        Where tables go that stand in the page and have no file of their own.
     """
     found = material.headline
     assert found is not None, "a study without scores has no page"
@@ -42,6 +48,7 @@ def page(material: Material, command: str) -> str:
         *_savings(found),
         *_tenths(found),
         *_settled(found),
+        *_tasks(material, found, out),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -134,6 +141,13 @@ def _settled(found: Findings) -> Iterable[str]:
             "Runs whose validation IoU moved by at most 0.03 over the last ten checks, as a "
             f"headline asks of all: {said}."
         )
+
+
+def _tasks(material: Material, found: Findings, out: Path) -> Iterable[str]:
+    section = task_section(material, found)
+    if section is not None:
+        yield f"## {section.title}"
+        yield from blocks(section, {}, out)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -9,13 +9,13 @@ as a page.
 """
 
 import argparse
-import csv
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import polars as pl
 from numbers_page import page
+from sections import write
 
 from crosspatch.files import write_text
 from crosspatch.reports.study.material import Material, read_material
@@ -43,7 +43,7 @@ def main() -> None:
     write(wishes.out / "differences.csv", differences(material))
     subjects(material).write_csv(wishes.out / "subjects.csv", float_precision=4)
     command = f"tables.py WORK/{wishes.study.name} --out {wishes.out.name}"
-    write_text(wishes.out / "index.md", page(material, command))
+    write_text(wishes.out / "index.md", page(material, command, wishes.out))
 
 
 def scores(material: Material) -> Iterable[Sequence[object]]:
@@ -84,12 +84,6 @@ def subjects(material: Material) -> pl.DataFrame:
 
 def _interval(one: Estimate) -> list[str]:
     return [f"{value:.4f}" if value is not None else "" for value in (one.value, one.low, one.high)]
-
-
-def write(path: Path, rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV table."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 if __name__ == "__main__":
