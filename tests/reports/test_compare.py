@@ -46,6 +46,20 @@ def test_sources_are_set_against_targets(tmp_path):
     assert float(rows["em"]) == pytest.approx(-0.045, abs=0.02)
 
 
+def test_another_study_of_a_target_says_whether_labels_matter_there(tmp_path):
+    asked = lay_out(tmp_path / "headline", "nuclei", photos=0.1)
+    rows = study({"scratch": {0.1: 0.5}, "photos": {0.1: 0.6}}, seeds=3, baselines=BASELINES)
+    domain = write_study(tmp_path / "domain", rows, target="nuclei", fractions=[0.1])
+    other = write_study(tmp_path / "other", rows, target="roads", fractions=[0.1])
+    html = page_of(report([domain, other, asked], out=tmp_path / "all"))
+    verdicts = re.findall(r"<tr><td>(\w+)</td><td>(?:nuclei|roads)</td><td>(.*?)</td>", html)
+    assert dict(verdicts[:3]) == {
+        "domain": "yes (by headline)",
+        "other": "not asked in this study (nothing is trained with all labels)",
+        "headline": "yes",
+    }
+
+
 def test_the_regret_of_always_the_same_start_is_worked_out(tmp_path):
     studies = [
         lay_out(tmp_path / "a", "nuclei", photos=0.1, em=0.2),

@@ -16,6 +16,7 @@ from crosspatch.files import fingerprint_bytes
 from crosspatch.reports.study.material import read_material
 from crosspatch.reports.study.pictures import RULE
 from crosspatch.reports.study.words import answer
+from crosspatch.studies.tables import FAILED, FAILED_COLUMNS
 from crosspatch.workflows.report import report
 from sources import make_source
 from studied import (
@@ -96,11 +97,88 @@ class TestTheAnswer:
         assert "(95% interval: at most 2.5% to at most 2.5%)" in text
         assert re.search(r"all 120 labelled subjects \(mean IoU 0\.\d\d, 0\.\d\d to", text)
 
+    def test_says_whether_a_saving_is_shown(self, tmp_path):
+        def of(name, **curves):
+            rows = quiet(**curves, **{"twice-as-long": {1.0: RISING[1.0] + 0.002}})
+            return said(tmp_path / name, rows, learning=learning_of(rows))
+
+        text = of("one", scratch=RISING, photos=BETTER)
+        assert text.startswith("On kelp a start from photos saves labels: to score like training")
+        text = of("none", scratch=RISING, photos=RISING)
+        assert text.startswith("On kelp it is not shown that a good start saves labels: to score")
+        text = of("some", scratch=RISING, photos=BETTER, em=RISING)
+        assert "a start from photos saves labels, which is not shown of em: to score" in text
+
+    def test_sets_the_share_that_scratch_itself_needs_beside_it(self, tmp_path):
+        flat = RISING | {0.5: 0.75, 0.75: 0.75}
+        text = said(tmp_path, quiet(scratch=flat, photos=flat))
+        assert "is not shown" in text
+        assert re.search(r"and one from scratch itself \d+% \(", text)
+
+    def test_only_seems_so_where_a_rule_was_not_kept(self, tmp_path):
+        text = said(tmp_path / "steps", quiet(scratch=RISING, photos=BETTER))
+        assert "a start from photos seems to save labels:" in text
+        rows = quiet(scratch=RISING, photos=BETTER)
+        text = said(tmp_path / "epochs", rows, epochs=50)
+        assert "a start from photos seems to save labels or steps:" in text
+
+    def test_counts_the_trainings_that_had_not_settled(self, tmp_path):
+        rows = quiet(scratch=RISING, photos=BETTER)
+        curves = learning_of(rows)
+        restless = (pl.col("arm") == "photos") & (pl.col("fraction") == 1.0) & (pl.col("seed") < 2)
+        moved = pl.when(restless).then(pl.col("step") * 0.005).otherwise(pl.col("averaged_iou"))
+        text = said(tmp_path / "some", rows, learning=curves.with_columns(averaged_iou=moved))
+        assert "; 2 of 70 trainings had not settled at their end" in text
+        assert "settled" not in said(tmp_path / "all", rows, learning=curves)
+        nothing = curves.with_columns(averaged_iou=pl.lit(None, dtype=pl.Float64))
+        text = said(tmp_path / "unknown", rows, learning=nothing)
+        assert "whether its trainings had settled is not known" in text
+
+    def test_names_a_source_of_which_there_is_one_checkpoint(self, tmp_path):
+        rows = quiet(scratch=RISING, photos=BETTER, em=RISING)
+        sources = {"photos": {"model": "../photos"}, "em": {"datasets": ["../em"]}}
+        text = said(tmp_path, rows, sources=sources)
+        assert "; from one checkpoint of photos, for which alone this holds" in text
+
+    def test_says_that_nobody_knows_whether_the_target_deserves_a_claim(self, tmp_path):
+        rows = study({"scratch": RISING, "photos": BETTER})
+        text = said(tmp_path, rows)
+        assert "seems to save" in text
+        assert "deserves a claim about labels is not known (pixel baselines not run)" in text
+
+    def test_counts_what_failed_apart_from_what_is_to_come(self, tmp_path):
+        rows = quiet(scratch=RISING, photos=BETTER)
+        folder = write_study(tmp_path, rows, missing=["photos-late", "photos-bad"])
+        failed = {name: ["photos-bad" if name == "run" else "?"] for name in FAILED_COLUMNS}
+        pl.DataFrame(failed).write_csv(folder / FAILED)
+        material = read_material(folder, resamples=400)
+        assert (material.missing, material.broken) == (["photos-late"], ["photos-bad"])
+        text = answer(material)
+        assert re.search(r"with 1 of \d+ runs still to come", text)
+        assert "without 1 run that failed" in text
+
+    def test_does_not_take_another_way_from_scratch_for_a_start(self, tmp_path):
+        rows = quiet(scratch=RISING, photos=BETTER, augmented=BETTER).with_columns(
+            kind=pl.when(pl.col("arm") == "augmented").then(pl.lit("scratch")).otherwise("kind"),
+            source=pl.when(pl.col("arm") == "augmented").then(None).otherwise("source"),
+        )
+        text = said(tmp_path, rows)
+        assert "photos" in text
+        assert "augmented" not in text
+
+    def test_has_digits_enough_beside_a_limit(self, tmp_path):
+        curves = {"scratch": RISING, "photos": BETTER, "twice-as-long": {1.0: 0.75}}
+        rows = study(curves, of_seed=0, of_both=0, of_subject=0, baselines=BASELINES)
+        longer = pl.when(pl.col("kind") == "check").then(0.01004).otherwise(0.0)
+        text = said(tmp_path, rows.with_columns(iou=pl.col("iou") + longer))
+        assert "from scratch gains 0.01004 from twice as many" in text
+
     def test_names_every_source_where_they_are_few(self, tmp_path):
         text = said(tmp_path, quiet(scratch=RISING, photos=BETTER, em=RISING, water=RISING))
         assert "photos" in text
         assert "one from em" in text
-        assert ", and one from water" in text
+        assert ", one from water" in text
+        assert ", and one from scratch itself" in text
 
     def test_says_that_the_best_of_many_was_found_on_the_test_subjects(self, tmp_path):
         arms = dict.fromkeys(("scratch", "a", "b", "c", "d"), RISING)
@@ -125,7 +203,7 @@ class TestTheAnswer:
     def test_says_what_its_budget_was_in_the_same_sentence(self, tmp_path):
         rows = quiet(scratch=RISING, photos=BETTER)
         text = said(tmp_path / "steps", rows)
-        assert text.endswith("; whether its steps were enough has not been measured.")
+        assert "; whether its steps were enough has not been measured" in text
         text = said(tmp_path / "epochs", rows, epochs=50)
         assert text.endswith("; with equal epochs, so that fewer labels also mean fewer steps.")
 

@@ -5,9 +5,17 @@ import pytest
 
 from crosspatch.studies.crossed import resample
 from crosspatch.studies.cube import cube
+from crosspatch.studies.savings import saving
 from crosspatch.studies.statistics import analyse
-from crosspatch.studies.verdicts import qualification, settled, tenths
-from studied import FLAT, RISING, study
+from crosspatch.studies.verdicts import (
+    digits_beside,
+    qualification,
+    saved,
+    settled,
+    tenths,
+    unvalidated,
+)
+from studied import FLAT, RISING, learning_of, study
 
 BASELINES = {"threshold": 0.4, "forest": 0.5}
 
@@ -153,7 +161,10 @@ def test_findings_hold_everything_for_each_kind_of_weights():
         assert len(found.scores) == 16
         assert len(found.gaps) == 7
         assert [one.arm for one in found.savings] == ["scratch", "photos"] * 2
-        assert found.limits == ()
+        unknown = (
+            () if weights == "averaged" else ("whether its trainings had settled is not known",)
+        )
+        assert found.limits == unknown  # the curves are of averaged weights
         assert found.has_intervals
 
 
@@ -162,3 +173,42 @@ def test_few_groups_and_one_seed_are_said():
     assert "3 test groups only" in found.limits[0]
     assert "one seed only" in found.limits[1]
     assert not found.has_intervals
+
+
+def test_digits_show_on_which_side_of_a_limit_a_value_lies():
+    assert digits_beside(0.0123, 0.01) == 3
+    assert digits_beside(0.0096, 0.01) == 4
+    assert digits_beside(0.05, 0.05) == 3
+    assert digits_beside(0.0498, 0.05) == 4
+
+
+def test_a_saving_is_seldom_shown_where_there_is_none():
+    shown = 0
+    for random in range(40):
+        drawn = resample(
+            cube(study({"scratch": RISING, "a": RISING}, random=random)), resamples=200
+        )
+        shown += saved([saving(drawn, "a")])["a"]
+    # One in forty by the level that is asked for; six or more would be a chance of one in a
+    # thousand.
+    assert shown < 6
+
+
+def test_a_curve_that_has_flattened_out_is_no_saving():
+    flat = RISING | {0.25: 0.75, 0.5: 0.75}
+    drawn = resample(cube(study({"scratch": flat, "a": flat}, of_both=0.005)), resamples=400)
+    assert saving(drawn, "a").share.fraction < 1
+    assert saved([saving(drawn, "a")]) == {"a": False}
+
+
+def test_without_an_interval_no_saving_can_be_shown():
+    drawn = resample(cube(study({"scratch": RISING, "a": RISING}, groups=3)), resamples=50)
+    assert saved([saving(drawn, "a")]) == {"a": None}
+
+
+def test_trainings_without_validation_are_counted():
+    curves = learning_of(study({"scratch": {0.1: 0.5, 1.0: 0.7}}, seeds=3))
+    few = pl.when(pl.col("fraction") < 1).then(None).otherwise(pl.col("averaged_iou"))
+    assert unvalidated(curves, "averaged") == 0
+    assert unvalidated(curves.with_columns(averaged_iou=few), "averaged") == 3
+    assert unvalidated(curves.with_columns(averaged_iou=few), "plain") == 0

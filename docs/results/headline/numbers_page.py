@@ -32,7 +32,7 @@ def page(material: Material, command: str, out: Path) -> str:
     """
     found = material.headline
     assert found is not None, "a study without scores has no page"
-    done = len(material.planned) - len(material.missing)
+    done = material.done
     parts = [
         f"# {material.target.capitalize()}: the numbers",
         f"Written by `{command}`; [the words](../index.md) are elsewhere. {done} of "
@@ -89,13 +89,13 @@ def _hurdles(found: Findings) -> Iterable[str]:
     yield "## Do labels matter here, and were the steps enough?"
     yield "From scratch with all labels, minus each hurdle; 0.05 is asked for."
     rows = [
-        [called(one.over), signed(one.gain), _VERDICTS[one.passed]]
+        [called(one.over), signed(one.gain, beside=0.05), _VERDICTS[one.passed]]
         for one in found.qualification.hurdles
     ]
     yield _table(["hurdle", "mean IoU above it", "verdict"], rows)
     if found.longer is not None:
         yield (
-            f"Twice the steps, from scratch with all labels: {signed(found.longer)} "
+            f"Twice the steps, from scratch with all labels: {signed(found.longer, beside=0.01)} "
             f"(seeds: {found.longer.seeds}); less than 0.01 is asked for."
         )
 

@@ -2,7 +2,7 @@
 
 More labels do not make a model worse, so the curve is the best one that never falls (isotonic
 regression; Barlow et al. 1972), and between two fractions it is a line over their logarithms. Where
-it starts above the goal or never comes to it, that is the answer: "at most 2.5%", "not reached".
+it starts above the goal or never comes to it, that is the answer: "at most 2.5%", "more than all".
 """
 
 import math
@@ -22,7 +22,7 @@ class Share:
     """A share of the labels: found, or bounded by what was tried.
 
     ``fraction`` is in (0, 1]; where the smallest fraction tried is enough already, that one, and
-    ``at_most`` is true; inf: not reached with all that were tried.
+    ``at_most`` is true; inf: more than all that were tried.
     """
 
     fraction: float
@@ -35,7 +35,7 @@ class Share:
 
     def __str__(self) -> str:
         if not self.reached:
-            return "not reached"
+            return "more than all"
         return f"at most {percent(self.fraction)}" if self.at_most else percent(self.fraction)
 
 
@@ -44,7 +44,8 @@ class Saving:
     """What share of the labels an arm needs to score like scratch with all of them.
 
     ``low`` and ``high`` bound 95% of the answers of other seeds and groups; None without intervals.
-    ``goal`` is what scratch reaches, by its own rising curve, less ``slack``.
+    ``goal`` is what scratch reaches, by its own rising curve, less ``slack``. ``p`` is the
+    one-sided p value of "it needs no fewer labels than scratch itself", nan without intervals.
     """
 
     arm: str
@@ -55,6 +56,7 @@ class Saving:
     goal: float
     fractions: tuple[float, ...]
     seeds: int
+    p: float = math.nan
 
     def __str__(self) -> str:
         if self.low is None or self.high is None:
@@ -149,14 +151,17 @@ def saving(drawn: Resampled, arm: str, *, slack: float = 0.0) -> Saving | None:
     scratch, scratch_drawn = _curves(drawn, theirs, seeds)
     goal = isotonic(scratch)[-1] - slack
     share = _share(float(crossing(fractions, isotonic(own), np.asarray(goal))), fractions)
-    low = high = None
+    low, high, p = None, None, math.nan
     meant = np.isfinite(own_drawn).all(axis=1) & np.isfinite(scratch_drawn).all(axis=1)
     if meant.any():
-        answers = crossing(
-            fractions, isotonic(own_drawn[meant]), isotonic(scratch_drawn[meant])[:, -1] - slack
-        )
-        low, high = (_share(edge, fractions) for edge in _edges(drawn, mine[-1], seeds, answers))
-    return Saving(arm, slack, share, low, high, float(goal), tuple(fractions), len(seeds))
+        rising = isotonic(scratch_drawn[meant])
+        goals = rising[:, -1] - slack
+        answers = crossing(fractions, isotonic(own_drawn[meant]), goals)
+        free = _freedom(drawn, mine[-1], seeds)
+        low, high = (_share(edge, fractions) for edge in _edges(answers, free))
+        anyway = crossing([cell.fraction for cell in theirs], rising, goals)
+        p = _no_fewer(np.maximum(answers, math.log(fractions[0])), anyway, free)
+    return Saving(arm, slack, share, low, high, float(goal), tuple(fractions), len(seeds), p)
 
 
 def _curves(drawn: Resampled, cells: Sequence[Cell], seeds: Sequence[int]) -> tuple[Floats, Floats]:
@@ -170,23 +175,36 @@ def _curves(drawn: Resampled, cells: Sequence[Cell], seeds: Sequence[int]) -> tu
     return np.array(plain), np.stack(resampled, axis=1)
 
 
-def _edges(
-    drawn: Resampled, cell: Cell, seeds: Sequence[int], answers: Floats
-) -> tuple[float, float]:
+def _freedom(drawn: Resampled, cell: Cell, seeds: Sequence[int]) -> float:
+    """Degrees of freedom that stand behind the resamples."""
+    scores, redrawn = drawn.of_seeds(cell, "iou", seeds)
+    over_groups = redrawn[np.isfinite(redrawn).all(axis=1)].mean(axis=1)
+    return freedom(scores, over_groups, len(drawn.cube.groups))
+
+
+def _edges(answers: Floats, free: float) -> tuple[float, float]:
     """Quantiles of the answers, further out where few units stand behind them.
 
     Answers may be infinite, so they are counted, not averaged. The quantile levels are those at
     which the normal distribution has Student's reach (Hesterberg 2015, "What teachers should know
     about the bootstrap", section 4.3: the expanded percentile interval).
     """
-    scores, redrawn = drawn.of_seeds(cell, "iou", seeds)
-    over_groups = redrawn[np.isfinite(redrawn).all(axis=1)].mean(axis=1)
-    free = freedom(scores, over_groups, len(drawn.cube.groups))
     tail = float(stats.norm.cdf(stats.t.ppf((1 - LEVEL) / 2, free)))
     ordered = np.sort(answers)
     low = ordered[math.floor(tail * (len(ordered) - 1))]
     high = ordered[math.ceil((1 - tail) * (len(ordered) - 1))]
     return float(low), float(high)
+
+
+def _no_fewer(answers: Floats, anyway: Floats, free: float) -> float:
+    """One-sided p value of "it needs no fewer labels than scratch", by the levels of `_edges`.
+
+    Paired in every resample. Where scratch itself is content with fewer than all, on a curve that
+    has flattened out, that is not the start's doing; and an answer that lies below all that was
+    tried counts as the smallest share tried for the start, and as nothing for scratch.
+    """
+    beyond = float((answers >= anyway).mean())
+    return float(stats.t.cdf(stats.norm.ppf(beyond), free))
 
 
 def _share(log: float, fractions: Sequence[float]) -> Share:

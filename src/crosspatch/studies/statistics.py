@@ -15,11 +15,14 @@ from crosspatch.studies.verdicts import (
     Qualification,
     Settled,
     Tenth,
+    digits_beside,
     gaps,
     longer,
     qualification,
+    saved,
     settled,
     tenths,
+    unvalidated,
 )
 
 
@@ -39,6 +42,8 @@ class Findings:
     qualification : whether a claim about labels means anything here
     settled : whether training had settled, by cell and kind of weights
     longer : gain of scratch with all labels from twice the steps; None where it was not measured
+    unvalidated : trainings of scratch and the starts of which it cannot be said whether they had
+        settled; None where no learning curves were given
     """
 
     target: str
@@ -51,6 +56,25 @@ class Findings:
     qualification: Qualification
     settled: tuple[Settled, ...]
     longer: Estimate | None = None
+    unvalidated: int | None = None
+
+    @property
+    def starts(self) -> list[str]:
+        """Arms that start from another model; not what is trained from scratch in another way."""
+        return self.cube.arms("transfer", "pretrained")
+
+    @property
+    def saved(self) -> dict[str, bool | None]:
+        """Whether each start is shown to need fewer labels than scratch itself."""
+        starts = self.starts
+        return saved([one for one in self.savings if not one.slack and one.arm in starts])
+
+    @property
+    def settling(self) -> tuple[int, int]:
+        """How many trainings of scratch and the starts had settled, of how many that can tell."""
+        arms = (SCRATCH, *self.starts)
+        cells = [one for one in self.settled if one.weights == self.weights and one.arm in arms]
+        return sum(one.within for one in cells), sum(one.runs for one in cells)
 
     @property
     def has_intervals(self) -> bool:
@@ -66,11 +90,20 @@ class Findings:
             said.append(f"{_count(groups, 'test group')} only, so without an interval")
         if self.longer is not None and self.longer.value >= ENOUGH:
             by = " (one seed)" if self.longer.seeds == 1 < seeds else ""
-            gain = f"from scratch gains {self.longer.value:.3f} from twice as many{by}"
-            said.append(f"with too few steps: {gain}")
+            gain = f"{self.longer.value:.{digits_beside(self.longer.value, ENOUGH)}f}"
+            said.append(f"with too few steps: from scratch gains {gain} from twice as many{by}")
+        said += self._unsettled()
         if seeds == 1:
             said.append("one seed only, so that the interval knows nothing of other trainings")
         return tuple(said)
+
+    def _unsettled(self) -> list[str]:
+        within, runs = self.settling
+        if within < runs:
+            return [f"{runs - within} of {_count(runs, 'training')} had not settled at their end"]
+        if self.unvalidated is not None and not runs:
+            return ["whether its trainings had settled is not known"]
+        return []
 
 
 def analyse(
@@ -102,6 +135,7 @@ def analyse(
     drawn = resample(scored, resamples=resamples, seed=seed)
     arms = scored.arms(SCRATCH, "transfer", "pretrained")
     savings = [saving(drawn, arm, slack=slack) for slack in (0.0, TOLERANCE) for arm in arms]
+    starts = scored.arms("transfer", "pretrained")
     return Findings(
         target=str(rows["target"][0]),
         weights=weights,
@@ -113,6 +147,9 @@ def analyse(
         qualification=qualification(drawn),
         settled=() if learning is None else tuple(settled(_of(learning, arms))),
         longer=longer(drawn),
+        unvalidated=None
+        if learning is None
+        else unvalidated(_of(learning, [SCRATCH, *starts]), weights),
     )
 
 

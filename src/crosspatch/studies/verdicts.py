@@ -9,6 +9,7 @@ from scipy import stats
 
 from crosspatch.studies.crossed import Estimate, Resampled, holm
 from crosspatch.studies.cube import SCRATCH, Cell
+from crosspatch.studies.savings import Saving, percent
 
 MARGIN = 0.05
 """IoU by which scratch with all labels must beat each baseline, and scratch with a tenth."""
@@ -19,7 +20,9 @@ ENOUGH = 0.01
 """IoU that scratch with all labels may gain from twice the steps where the steps were enough."""
 TENTH = 0.1
 LAST_CHECKS = 10
-_TAIL = 0.025  # of a two-sided 95% interval
+TAIL = 0.025
+"""Of a two-sided 95% interval: what a one-sided p value must stay under."""
+_MOST_DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Tenth:
     @property
     def stands(self) -> bool | None:
         """Whether the loss is surely under 0.03 IoU; None where there is no interval."""
-        return None if np.isnan(self.p) else bool(self.p < _TAIL)
+        return None if np.isnan(self.p) else bool(self.p < TAIL)
 
     @property
     def saturated(self) -> bool:
@@ -143,6 +146,42 @@ def _not_worse(loss: Estimate) -> float:
     return float(stats.t.sf(margin / loss.error, loss.freedom))
 
 
+def saved(savings: Sequence[Saving]) -> dict[str, bool | None]:
+    """Test for every start whether it needs fewer labels than scratch itself.
+
+    Shown it is where, at a level of 97.5% with Holm's correction over the starts, other seeds and
+    groups would have it score like scratch with all labels from a smaller share of them than
+    scratch itself needs, so that a curve that has flattened out does not pass for a saving.
+
+    Parameters
+    ----------
+    savings : those of the starts, without slack
+
+    Returns
+    -------
+    dict
+        None where there is no interval.
+    """
+    adjusted = holm([one.p for one in savings])
+    return {
+        one.arm: None
+        if one.high is None or np.isnan(p)
+        else bool(p < TAIL and one.high.reached and percent(one.high.fraction) != percent(1.0))
+        for one, p in zip(savings, adjusted, strict=True)
+    }
+
+
+def digits_beside(value: float, limit: float, digits: int = 3) -> int:
+    """Count the digits after the point that show on which side of a limit a value lies."""
+
+    def side(number: float) -> tuple[bool, bool]:
+        return number < limit, number > limit
+
+    enough = (more for more in range(digits, _MOST_DIGITS + 1)
+              if side(round(value, more)) == side(value))  # fmt: skip
+    return next(enough, digits)
+
+
 def gaps(drawn: Resampled, metric: str = "iou") -> list[Gap]:
     """Compare every other arm with scratch at each fraction that both have."""
     pairs = [
@@ -199,6 +238,16 @@ def settled(learning: pl.DataFrame) -> list[Settled]:
         for (arm, fraction), part in ranges.group_by("arm", "fraction", maintain_order=True):
             found.append(_settled(str(arm), float(fraction), weights, part["range"].to_list()))
     return sorted(found, key=lambda one: (one.arm != SCRATCH, one.arm, one.fraction, one.weights))
+
+
+def unvalidated(learning: pl.DataFrame, weights: str) -> int:
+    """Count the trainings whose range cannot be known: too few labels to set any aside."""
+    name = f"{weights}_iou"
+    if learning.is_empty() or name not in learning.columns:
+        return 0
+    checks = (pl.col(name).is_not_null() & pl.col(name).is_not_nan()).sum().alias("checks")
+    runs = learning.group_by("arm", "fraction", "seed", "fold").agg(checks)
+    return int((runs["checks"] < 2).sum())
 
 
 def _settled(arm: str, fraction: float, weights: str, ranges: Sequence[float]) -> Settled:

@@ -161,9 +161,9 @@ def _time_words(material: Material) -> str:
     took = f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.0f} minutes"
     said = f"{len(material.times)} runs took {took} of training and scoring, added up."
     if material.missing:
-        said += f" {len(material.missing)} of {len(material.planned)} planned runs are missing."
-    if len(material.failed):
-        said += f" {len(material.failed)} failed."
+        said += f" {len(material.missing)} of {len(material.planned)} planned runs are to come."
+    if material.broken:
+        said += f" {len(material.broken)} failed."
     return said
 
 

@@ -12,6 +12,7 @@ from crosspatch.crops import Crops
 from crosspatch.errors import CrosspatchError
 from crosspatch.progress import Progress, silent
 from crosspatch.reports.page import Block, Drawing, Page, Section, Table, Text
+from crosspatch.reports.study.bounds import judged, worth
 from crosspatch.reports.study.material import Material, called
 from crosspatch.reports.study.numbers import Figures, Row
 from crosspatch.reports.study.words import answer, p_value, signed
@@ -79,12 +80,9 @@ def comparison_page(
 
 
 def _answers(materials: Sequence[Material]) -> Section:
-    rows: list[Row] = []
-    words = {True: "yes", False: "no", None: "not known yet"}
-    for one in materials:
-        found = one.headline
-        verdict = words[found.qualification.passed] if found else "not known yet"
-        rows.append([one.path.name, one.target, verdict, answer(one)])
+    rows: list[Row] = [
+        [one.path.name, one.target, worth(one, materials), answer(one)] for one in materials
+    ]
     columns = ["study", "target", "do labels matter?", "answer"]
     return Section("What each study answers", [Table(columns, rows, "From its own report.")])
 
@@ -124,11 +122,7 @@ def _domain(
     gains = np.full((len(sources), len(targets)), np.nan)
     for pair in pairs:
         gains[sources.index(pair.source), targets.index(pair.target)] = pair.gap.difference.value
-    unfit = [
-        one.target
-        for one in materials
-        if one.headline is not None and one.headline.qualification.passed is False
-    ]
+    unfit = [one.target for one in materials if judged(one, materials)[0] is False]
     named = [f"{target} *" if target in unfit else target for target in targets]
     figures["domains"] = domain_matrix(list(map(called, sources)), named, gains.tolist())
     caption = (

@@ -66,9 +66,20 @@ class Material:
 
     @property
     def missing(self) -> list[str]:
-        """Planned runs that have not ended well."""
-        done = set(self.times["run"].to_list())
-        return [name for name in self.planned if name not in done]
+        """Planned runs that are still to come."""
+        ended = {*self.times["run"].to_list(), *self.failed["run"].to_list()}
+        return [name for name in self.planned if name not in ended]
+
+    @property
+    def broken(self) -> list[str]:
+        """Planned runs that failed; they are tried again when the study goes on."""
+        failed = {*self.failed["run"].to_list()} - {*self.times["run"].to_list()}
+        return [name for name in self.planned if name in failed]
+
+    @property
+    def done(self) -> int:
+        """How many planned runs have ended well."""
+        return len(self.planned) - len(self.missing) - len(self.broken)
 
     @property
     def arms(self) -> list[str]:

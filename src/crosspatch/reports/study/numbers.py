@@ -2,6 +2,7 @@
 
 from crosspatch.evaluation.intervals import FEWEST_GROUPS
 from crosspatch.reports.page import Block, Details, Section, Table, Text
+from crosspatch.reports.study.bounds import NOT_ASKED, asks, variants
 from crosspatch.reports.study.material import Material, called
 from crosspatch.reports.study.words import between, p_value, signed
 from crosspatch.studies.cube import METRICS, SCRATCH, Cell
@@ -16,16 +17,17 @@ Figures = dict[str, str]
 
 def worth_section(material: Material, found: Findings) -> Section:
     """Whether the target deserves a claim about labels."""
-    words = {True: "passed", False: "failed", None: "not known yet"}
+    unknown = "not known yet" if asks(material) else "not asked"
+    words = {True: "passed", False: "failed", None: unknown}
     verdict = {
         True: "It does.",
         False: "It does not: whatever is found below says little about labels.",
-        None: "That cannot be said yet.",
+        None: "That cannot be said yet." if asks(material) else f"That is {NOT_ASKED}.",
     }
     rows = [
         [
             "scratch with 10% of the labels" if one.over.startswith(SCRATCH) else called(one.over),
-            signed(one.gain),
+            signed(one.gain, beside=MARGIN),
             words[one.passed],
         ]
         for one in found.qualification.hurdles
@@ -44,7 +46,7 @@ def worth_section(material: Material, found: Findings) -> Section:
 
 
 def difference_section(material: Material, found: Findings) -> Section:
-    """Every start against scratch, with corrected p values."""
+    """Every other way to train against scratch, with corrected p values."""
     rows: list[Row] = [
         [
             called(gap.arm), percent(gap.fraction), signed(gap.difference), p_value(gap.p),
@@ -64,8 +66,9 @@ def difference_section(material: Material, found: Findings) -> Section:
             f" There are only {len(found.cube.groups)} test groups; under {FEWEST_GROUPS} no "
             "interval is given."
         )
-    columns = ["start", "labels", "difference in mean IoU", "p, corrected", "p alone", "seeds"]
-    table = Table(columns, rows, "In brackets: 95% intervals, each by itself.")
+    columns = ["model", "labels", "difference in mean IoU", "p, corrected", "p alone", "seeds"]
+    caption = f"In brackets: 95% intervals, each by itself.{variants(found)}"
+    table = Table(columns, rows, caption)
     return Section("Against training from scratch", [Text([told]), table])
 
 

@@ -12,6 +12,7 @@ from crosspatch.reports.study.account import (
     settings_section,
     transfer_section,
 )
+from crosspatch.reports.study.bounds import worth
 from crosspatch.reports.study.material import Material
 from crosspatch.reports.study.numbers import (
     Figures,
@@ -88,15 +89,21 @@ def study_page(
 def _notice(material: Material) -> str:
     found = material.headline
     if found is None:
-        return "Nothing has been scored yet: this page says what is planned."
+        failed = f" {len(material.broken)} runs failed." if material.broken else ""
+        return f"Nothing has been scored yet: this page says what is planned.{failed}"
     parts = []
     if material.missing:
         parts.append(
             f"This study is still running: {len(material.missing)} of {len(material.planned)} runs "
             "are missing, and every number may change."
         )
+    if material.broken:
+        parts.append(
+            f"{len(material.broken)} of {len(material.planned)} runs failed; they are listed near "
+            "the end, and tried again when the study goes on."
+        )
     if found.qualification.passed is None:
-        parts.append("Whether labels matter on this target is not known yet.")
+        parts.append(f"Whether labels matter on this target is {worth(material)}.")
     if found.longer is None:
         parts.append("Whether training was long enough was not measured.")
     parts.append(

@@ -3,6 +3,7 @@
 import math
 
 from crosspatch.reports.page import Block, Drawing, Facts, Section, Table
+from crosspatch.reports.study.bounds import variants
 from crosspatch.reports.study.material import Material, called
 from crosspatch.reports.study.numbers import Figures, Row
 from crosspatch.reports.study.words import p_value, signed, tenth
@@ -16,13 +17,13 @@ from crosspatch.reports.study_figures import (
 )
 from crosspatch.studies.cube import SCRATCH, Cell
 from crosspatch.studies.statistics import Findings
-from crosspatch.studies.verdicts import TOLERANCE
+from crosspatch.studies.verdicts import TAIL, TOLERANCE
 
 
 def answer_section(material: Material, found: Findings, figures: Figures) -> Section:
     """Figure 4, the labels needed, and the claim about a tenth of them."""
     cube = found.cube
-    done = len(material.planned) - len(material.missing)
+    done = material.done
     facts = Facts(
         [
             (f"{cube.with_foreground}", "test subjects with foreground, of "
@@ -37,9 +38,10 @@ def answer_section(material: Material, found: Findings, figures: Figures) -> Sec
         facts,
         Drawing(
             figures["figure-4"],
-            "The paper's Figure 4: score against the share of the labels, a line a start. "
+            "The paper's Figure 4: score against the share of the labels, a line a model. "
             "Bars: 95% intervals over seeds and test groups together; an arrowhead: it goes on "
-            "beyond the view. Dotted: what needs no network, fitted with all labels.",
+            "beyond the view. Dotted: what needs no network, fitted with all labels."
+            + variants(found),
             wide=True,
         ),
     ]
@@ -140,19 +142,26 @@ def _savings_table(found: Findings) -> Table:
         )  # fmt: skip
     return Table(
         [
-            "start", "labels needed", "95% interval", f"within {TOLERANCE:g} IoU", "95% interval",
+            "model", "labels needed", "95% interval", f"within {TOLERANCE:g} IoU", "95% interval",
             "seeds",
         ],
         rows,
         "Share of the labels needed to score like from scratch with all of them, by a curve that "
         "never falls, straight between the logarithms of the shares; and to come within "
-        f"{TOLERANCE:g} mean IoU of that. \"At most\": the smallest share tried is enough already.",
+        f"{TOLERANCE:g} mean IoU of that. \"At most\": the smallest share tried is enough already."
+        f"{variants(found)}",
     )  # fmt: skip
 
 
 def _tenths_table(found: Findings) -> Table:
     rows: list[Row] = [
-        [called(one.arm), signed(one.loss), signed(one.scratch_loss), p_value(one.p), tenth(one)]
+        [
+            called(one.arm),
+            signed(one.loss, beside=-TOLERANCE),
+            signed(one.scratch_loss, beside=-TOLERANCE),
+            p_value(one.p, beside=TAIL),
+            tenth(one),
+        ]
         for one in found.tenths
     ]
     return Table(

@@ -11,7 +11,7 @@ from crosspatch.reports.study.words import signed
 from crosspatch.reports.study_figures import Band, learning_bands
 from crosspatch.studies.savings import percent
 from crosspatch.studies.statistics import Findings
-from crosspatch.studies.verdicts import ENOUGH, LAST_CHECKS, TOLERANCE, Settled
+from crosspatch.studies.verdicts import ENOUGH, LAST_CHECKS, TOLERANCE, Settled, digits_beside
 
 
 def training_section(material: Material, found: Findings, figures: Figures) -> Section | None:
@@ -36,7 +36,7 @@ def training_section(material: Material, found: Findings, figures: Figures) -> S
                 "from the lowest to the highest.",
             )
         )
-    blocks.append(Details("How far each start still moved", [_settled_table(found.settled)]))
+    blocks.append(Details("How far each model still moved", [_settled_table(found.settled)]))
     return Section("Learning curves", blocks)
 
 
@@ -86,12 +86,11 @@ def longer_words(material: Material, found: Findings) -> str:
         if found.longer.value < ENOUGH
         else "The steps were too few: read every number above as of trainings cut short."
     )
-    return f"Twice the steps gain {signed(found.longer)}, where {rule}. {verdict}"
+    return f"Twice the steps gain {signed(found.longer, beside=ENOUGH)}, where {rule}. {verdict}"
 
 
 def _settled_words(found: Findings) -> str:
-    cells = [one for one in found.settled if one.weights == found.weights]
-    runs, within = sum(one.runs for one in cells), sum(one.within for one in cells)
+    within, runs = found.settling
     if not runs:
         return "No run could be validated: a few groups leave none to set aside."
     verdict = (
@@ -99,22 +98,32 @@ def _settled_words(found: Findings) -> str:
         if within == runs
         else "A headline needs all of them: read the numbers above with that in mind."
     )
+    unknown = (
+        f" {found.unvalidated} more could not be validated: their labels are too few to set any "
+        "aside."
+        if found.unvalidated
+        else ""
+    )
     return (
         f"{within} of {runs} runs had settled: over their last {LAST_CHECKS} checks the IoU of "
-        f"validation crops ranged by {TOLERANCE:g} at most. {verdict} (Validation stands in for "
-        "the test set, which is opened once a run.)"
+        f"validation crops ranged by {TOLERANCE:g} at most.{unknown} {verdict} (Validation stands "
+        "in for the test set, which is opened once a run.)"
     )
 
 
 def _settled_table(settled: Sequence[Settled]) -> Table:
     rows: list[Row] = [
-        [called(one.arm), percent(one.fraction), one.weights, one.median, one.widest,
-         f"{one.within} of {one.runs}"]
+        [called(one.arm), percent(one.fraction), one.weights, _range(one.median),
+         _range(one.widest), f"{one.within} of {one.runs}"]
         for one in settled
     ]  # fmt: skip
     caption = (
         f"Range of validation IoU over the last {LAST_CHECKS} checks: median and widest run; how "
         f"many runs ranged by {TOLERANCE:g} at most."
     )
-    columns = ["start", "labels", "weights", "median", "widest", "settled"]
+    columns = ["model", "labels", "weights", "median", "widest", "settled"]
     return Table(columns, rows, caption)
+
+
+def _range(value: float) -> str:
+    return f"{value:.{digits_beside(value, TOLERANCE)}f}"
