@@ -9,7 +9,8 @@ from crosspatch.cli import main
 from crosspatch.errors import InputError
 from crosspatch.studies.outline import outline
 from crosspatch.studies.tables import RESULT_COLUMNS, read_table
-from crosspatch.workflows.study_outline import dry_run
+from crosspatch.workflows import study_outline
+from crosspatch.workflows.study_outline import Speed, dry_run
 from small_study import write_plan
 
 PAPER = Path(__file__).parents[2] / "configs/paper/study.toml"
@@ -50,8 +51,46 @@ class TestThePaper:
         assert hundred / ten == pytest.approx(10, rel=0.01)
         assert steps["augmented-100-s0-f0"] == pytest.approx(5 * hundred, rel=0.001)
 
-    def test_gives_no_time_without_images(self):
-        assert dry_run(PAPER)[1] is None
+
+def declared(data, **changes):
+    """Write a plan of images that are not here: 40 to train on, 10 to test with."""
+    size = {"train": 40, "test": 10, "height": 40, "width": 40}
+    return write_plan(
+        data,
+        target={"dataset": "away", "size": 32, "declared": size | {"channels": 1}},
+        sources={"colour": {"datasets": ["far"], "size": 32, "declared": size | {"channels": 3}}},
+        **changes,
+    )
+
+
+class TestTheTime:
+    def test_is_estimated_of_images_that_are_only_declared(self, tmp_path, capsys):
+        assert main(["study", str(declared(tmp_path)), "--dry-run"]) == 0
+        said = capsys.readouterr().out
+        assert "minutes on this machine (cpu, fp32), one run after another" in said
+        assert "of the declared sizes" in said
+
+    def test_grows_with_the_steps(self, tmp_path, monkeypatch):
+        speed = Speed(step=2.0, look=0.0, subject=1.0)
+        monkeypatch.setattr(study_outline, "measure", lambda *_, **__: speed)
+        short, time = dry_run(declared(tmp_path, steps=100))
+        assert time.seconds == sum(2 * run.steps + 2 * run.test_subjects for run in short.runs
+                                   if run.settings)  # fmt: skip
+        assert dry_run(declared(tmp_path, steps=200))[1].seconds > 1.4 * time.seconds
+
+    def test_measures_each_kind_of_run_once(self, tmp_path, monkeypatch):
+        kinds = []
+
+        def measure(settings, data, *_, scored):
+            kinds.append((data.name, settings.training.batch, scored))
+            return Speed(1.0, 0.0, 1.0)
+
+        monkeypatch.setattr(study_outline, "measure", measure)
+        dry_run(declared(tmp_path))
+        few = {"start": "scratch", "settings": {"training": {"batch": 2}}}
+        dry_run(declared(tmp_path, arms={"few": few}))
+        once = [("colour", 4, False), ("away", 4, True)]
+        assert kinds == [*once, *once, ("away", 2, True)]
 
 
 def test_with_images_it_lists_what_is_then_done(done):

@@ -60,6 +60,25 @@ def straight(disc_crops, tmp_path_factory):
     return train(disc_crops, out=tmp_path_factory.mktemp("runs") / "straight", config=settings)
 
 
+def test_the_speed_is_of_steps_alone(disc_crops, tmp_path, monkeypatch):
+    clock, saves = [0.0], []
+
+    def tick():
+        clock[0] += 1.0
+        return clock[0]
+
+    def save(work):
+        saves.append(work.step)
+        clock[0] += 1e6  # a slow disk
+
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=tick))
+    monkeypatch.setattr(loop, "_save", save)
+    settings = load_settings(None, SMALL | {"training": SMALL["training"] | {"checks": 3}})
+    run = train(disc_crops, out=tmp_path / "run", config=settings)
+    assert len(saves) > 1
+    assert all(line["images_per_second"] > 1 for line in run.metrics())
+
+
 SMALL = {
     "network": {"width": 4, "depth": 4, "discriminator_width": 4},
     "training": {

@@ -10,6 +10,7 @@ from crosspatch.errors import SettingsError
 
 if TYPE_CHECKING:
     from crosspatch.studies.outline import Outline
+    from crosspatch.workflows.study_outline import Estimate
 
 _DEFAULT = Output()
 
@@ -67,7 +68,7 @@ def study(
 def _dry_run(plan: Path, output: Output) -> int:
     from crosspatch.workflows.study_outline import dry_run
 
-    made, seconds = dry_run(plan)
+    made, time = dry_run(plan)
     result = {
         "data": [asdict(one) for one in made.data],
         "runs": [
@@ -75,10 +76,11 @@ def _dry_run(plan: Path, output: Output) -> int:
             | {"tested on": run.test_subjects}
             for run in made.runs
         ],
-        "seconds": seconds,
+        "seconds": time.seconds,
+        "where": time.where,
         "said": list(made.said),
     }
-    say(output, result, [*_lines(made), *made.said, _how_long(made, seconds)])
+    say(output, result, [*_lines(made), *made.said, _how_long(made, time)])
     return 0
 
 
@@ -96,11 +98,16 @@ def _lines(made: "Outline") -> Iterator[str]:
     yield f"{len(made.runs)} runs, {steps} steps"
 
 
-def _how_long(made: "Outline", seconds: float | None) -> str:
-    if seconds is None:
-        return "no estimate of the time: not all images are here"
-    hours = f"{seconds / 3600:.1f} hours" if seconds > 5400 else f"{seconds / 60:.0f} minutes"
+def _how_long(made: "Outline", time: "Estimate") -> str:
+    if time.seconds is None:
+        return f"no estimate of the time: {time.where}"
+    hours = time.seconds / 3600
+    if hours > 72:
+        long = f"{hours / 24:,.0f} days"
+    else:
+        long = f"{hours:.1f} hours" if hours > 1.5 else f"{hours * 60:.0f} minutes"
+    declared = "" if made.here else " of the declared sizes"
     return (
-        f"about {hours} on this machine, one run after another, by a few steps of each kind "
-        "(baselines not counted); --workers N does several at once"
+        f"about {long} on this machine ({time.where}), one run after another, by a few steps of "
+        f"each kind on noise{declared} (baselines not counted); --workers N does several at once"
     )

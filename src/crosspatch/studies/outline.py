@@ -61,6 +61,8 @@ class Planned:
     data: Data
     """Whose crops it trains on."""
     test_subjects: int
+    validation: int = 0
+    """Crops that each of its checks is validated on."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,8 @@ def _of_sources(plan: StudyTable, sources: Mapping[str, Data]) -> Iterator[Plann
                 plan, told.settings, seed=seed, steps=told.steps, epochs=told.epochs
             )
             steps = run_length(settings.training, _epoch(data, settings, 1.0))
-            yield Planned(f"source-{name}-s{seed}", "", data.subjects, steps, settings, data, 0)
+            yield Planned(f"source-{name}-s{seed}", "", data.subjects, steps, settings, data, 0,
+                          _validation(data, settings, 1.0))  # fmt: skip
 
 
 def _of_target(
@@ -242,7 +245,8 @@ def _planned(
     if arm.kind == "transfer":
         source = plan.sources[arm.start]
         needs = f"source-{arm.start}-s{seed}" if source.datasets else str(source.model)
-    return Planned(name, needs, labels, steps, settings, data, fold.test)
+    validation = _validation(data, settings, share)
+    return Planned(name, needs, labels, steps, settings, data, fold.test, validation)
 
 
 def _epoch(data: Data, settings: Settings, share: float) -> int:
@@ -250,3 +254,9 @@ def _epoch(data: Data, settings: Settings, share: float) -> int:
     versions = len(data.recipe.versions(training=True))
     samples = data.samples if settings.training.versions else data.samples // versions
     return max(1, round(samples * share * (1 - settings.training.validation_share)))
+
+
+def _validation(data: Data, settings: Settings, share: float) -> int:
+    """Count the crops that validation takes; it looks at them as they are, in one version."""
+    crops = data.samples // len(data.recipe.versions(training=True))
+    return round(crops * share * settings.training.validation_share)

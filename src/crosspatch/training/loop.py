@@ -71,10 +71,10 @@ def fit(work: Work, progress: Progress) -> None:
             progress(_live(work, speed), work.step, work.steps)
             if checking:
                 _check(work, speed)
-                since, first = time.perf_counter(), work.step
             if checking or asked:
                 _save(work)
                 peers.wait()
+                since, first = time.perf_counter(), work.step
             if asked and work.step < work.steps:
                 raise StoppedError(
                     f"stopped after step {work.step} of {work.steps}; go on with: "

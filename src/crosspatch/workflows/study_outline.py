@@ -3,80 +3,162 @@
 import statistics
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from crosspatch.config import Settings
+from crosspatch.crops import Crops
 from crosspatch.dataset import Dataset, new_dataset
+from crosspatch.errors import SettingsError
 from crosspatch.evaluation.subjects import model_method, score_rows
 from crosspatch.files import PathLike
 from crosspatch.models.runtime import choose_device, choose_precision
-from crosspatch.studies.outline import Data, Outline, outline
+from crosspatch.studies.outline import Data, Outline, Planned, outline
+from crosspatch.training.loop import REESTIMATION_CROPS
+from crosspatch.training.rebuild import on_threads, rebuild, single_device
+from crosspatch.training.run import Run
+from crosspatch.training.schedule import when_to_check
+from crosspatch.training.validation import score, score_presence
+from crosspatch.training.work import fewest_crops, has_adversary
 from crosspatch.workflows.prepare import prepare
 from crosspatch.workflows.train import train
 
-__all__ = ["Outline", "dry_run", "outline"]
+__all__ = ["Estimate", "Outline", "Speed", "dry_run", "outline"]
 
-_STEPS, _CHECKS, _CROPS = 6, 3, 8
+_STEPS, _CHECKS, _CROPS = 6, 3, 2
+_FEW = 2
+_QUICK = 5.0  # seconds that `_STEPS` whole batches may take; else `_FEW` of the smallest are taken
 
 
-def dry_run(plan: PathLike) -> tuple[Outline, float | None]:
+@dataclass(frozen=True)
+class Speed:
+    """What was measured of one kind of run, in seconds.
+
+    step : of a step of training, with the whole batch
+    look : of a crop that a check of a run shows to a network
+    subject : of a test subject scored; 0 of a run that scores none
+    """
+
+    step: float
+    look: float
+    subject: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds of all runs, one after another, without baselines; None where ``where`` says why."""
+
+    seconds: float | None
+    where: str
+
+
+def dry_run(plan: PathLike) -> tuple[Outline, Estimate]:
     """List what a plan comes to, and estimate its seconds on this machine, one run after another.
 
-    The estimate trains a few steps on noise of the same size; None where images are not here.
+    The estimate trains a few steps on noise of the size of the images, also where only that size
+    is declared.
     """
     made = outline(plan)
-    if not made.here:
-        return made, None
-    return made, estimate(made)
+    try:
+        device = choose_device(made.plan.device)
+    except SettingsError as error:
+        return made, Estimate(None, str(error))
+    return made, estimate(made, device)
 
 
-def estimate(made: Outline) -> float:
-    """Measure a step and the scoring of a subject, and add up; baselines are left out."""
-    device = choose_device(made.plan.device)
+def estimate(made: Outline, device: torch.device) -> Estimate:
+    """Measure each kind of run once, and add up; baselines are left out."""
     precision = choose_precision(made.plan.precision, device)
-    measured: dict[tuple[str, str], tuple[float, float]] = {}
+    measured: dict[tuple[Any, ...], Speed] = {}
     total = 0.0
     for run in made.runs:
         if run.settings is None:
             continue
-        key = (run.data.name, run.settings.network.model_dump_json())
-        if key not in measured:
-            measured[key] = measure(run.settings, run.data, device.type, precision)
-        step, subject = measured[key]
-        total += run.steps * step + 2 * run.test_subjects * subject  # both weights are scored
-    return total
+        kind = _kind(run, run.settings)
+        if kind not in measured:
+            scored = run.test_subjects > 0
+            measured[kind] = measure(run.settings, run.data, device.type, precision, scored=scored)
+        total += _seconds(run, run.settings, measured[kind])
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return Estimate(total, f"{name}, {precision}")
 
 
-def measure(settings: Settings, data: Data, device: str, precision: str) -> tuple[float, float]:
-    """Measure seconds a training step and seconds a subject scored, on noise of the same size."""
-    few = {"steps": _STEPS, "checks": _CHECKS, "fraction": 1.0, "validation_share": 0.0}
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
-        noise = _noise(Path(place) / "noise", data)
-        crops = prepare(noise, recipe="windows", size=data.recipe.size, out=Path(place) / "crops")
-        run = train(
-            crops,
-            out=Path(place) / "run",
-            config=settings,
-            overrides={"training": few | {"precision": precision}},
-            device=device,
-        )
-        speeds = [line["images_per_second"] for line in run.metrics()[1:]]  # the first warms up
-        step = settings.training.batch / statistics.median(speeds)
-        if settings.network.head is not None:
-            return step, 0.0  # it draws no masks, so it is not scored
-        method = model_method(run.model, noise, device=choose_device(device), precision=precision)
+def _kind(run: Planned, settings: Settings) -> tuple[Any, ...]:
+    """Name all that the time of a step, a check's look and a scored subject depends on."""
+    data, training = run.data, settings.training
+    pixels = (data.recipe, data.channels)
+    scored = (data.height, data.width) if run.test_subjects else None
+    learns = (settings.network.model_dump_json(), has_adversary(settings))
+    steps = (training.batch, training.accumulate, training.threads, training.averaging > 0)
+    return (*pixels, scored, *learns, *steps)
+
+
+def _seconds(run: Planned, settings: Settings, speed: Speed) -> float:
+    """Add up the steps of one run, what its checks look at, and its test subjects."""
+    weights = 2 if settings.training.averaging else 1
+    looked = weights * run.validation + REESTIMATION_CROPS * (weights - 1)
+    checks = len(when_to_check(settings.training, run.steps))
+    scoring = weights * run.test_subjects * speed.subject
+    return run.steps * speed.step + checks * looked * speed.look + scoring
+
+
+def measure(settings: Settings, data: Data, device: str, precision: str, *, scored: bool) -> Speed:
+    """Measure a step, a look and, if ``scored``, a subject on noise of the data's size.
+
+    Where whole batches take long, steps of the fewest crops stand for them, in proportion.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        place = Path(folder)
+        noise = _noise(place / "noise", data)
+        crops = prepare(noise, recipe="windows", size=data.recipe.size, out=place / "crops")
+        training = settings.training
+        few = min(training.batch, fewest_crops(data.recipe.size, settings.network.depth))
+
+        def trained(name: str, **more: int) -> tuple[Run, float]:
+            wins = {"fraction": 1.0, "validation_share": 0.0, "precision": precision} | more
+            run = train(crops, out=place / name, config=settings, overrides={"training": wins},
+                        device=device)  # fmt: skip
+            speeds = [line["images_per_second"] for line in run.metrics()[1:]]  # the first warms up
+            return run, training.batch / statistics.median(speeds)
+
+        run, step = trained("few", steps=_FEW, checks=_FEW, batch=few, accumulate=1)
+        if _STEPS * step < _QUICK:
+            run, step = trained("whole", steps=_STEPS, checks=_CHECKS)
+        subject = _subject(run, noise, device, precision) if scored else 0.0
+        return Speed(step, _look(run, crops, precision), subject)
+
+
+def _look(run: Run, crops: Crops, precision: str) -> float:
+    """Measure seconds a crop of validation, the second time."""
+    with on_threads(run):
+        work = rebuild(run, single_device(run))
+        looks = score_presence if work.asks_presence else score
+        network = work.generator.eval()
+        for _ in range(2):
+            before = time.perf_counter()
+            looks(network, work.batches, work.chosen.train, batch=_CROPS, precision=precision)
+            taken = time.perf_counter() - before
+    return taken / len(work.chosen.train)
+
+
+def _subject(run: Run, noise: Dataset, device: str, precision: str) -> float:
+    """Measure seconds a subject scored, as a study scores: in windows of the crops' size."""
+    model = run.model
+    with on_threads(run):
+        method = model_method(model, noise, device=choose_device(device), precision=precision,
+                              window=model.facts.crop_size)  # fmt: skip
         before = time.perf_counter()
         score_rows(noise, noise.in_split("test"), [method])
-        subject = time.perf_counter() - before
-    return step, subject
+        return time.perf_counter() - before
 
 
 def _noise(out: Path, data: Data) -> Dataset:
-    """Write a batch of crops of noise to train on, and one subject of the data's size to score."""
+    """Write crops of noise to train on, and one subject of the data's size to score."""
     random = np.random.default_rng(0)
     side, channels = data.recipe.size, data.channels
 
