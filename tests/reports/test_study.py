@@ -115,6 +115,11 @@ class TestTheAnswer:
         assert "is not shown" in text
         assert re.search(r"and one from scratch itself \d+% \(", text)
 
+    def test_does_not_say_all_of_a_start_that_was_tried_with_few_labels_only(self, tmp_path):
+        rows = quiet(scratch=RISING, photos={0.1: 0.5})
+        text = said(tmp_path, rows)
+        assert "a model that starts from photos needs more than 10% of the labels, and" in text
+
     def test_only_seems_so_where_a_rule_was_not_kept(self, tmp_path):
         text = said(tmp_path / "steps", quiet(scratch=RISING, photos=BETTER))
         assert "a start from photos seems to save labels:" in text

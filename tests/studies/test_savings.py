@@ -55,6 +55,7 @@ def test_shares_in_words():
     assert str(Share(0.25)) == "25%"
     assert str(Share(0.025, at_most=True)) == "at most 2.5%"
     assert str(Share(math.inf)) == "more than all"
+    assert str(Share(math.inf, most=0.25)) == "more than 25%"
     assert [percent(share) for share in (0.025, 0.1, 0.333, 1.0)] == ["2.5%", "10%", "33%", "100%"]
 
 

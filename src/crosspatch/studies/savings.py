@@ -22,11 +22,12 @@ class Share:
     """A share of the labels: found, or bounded by what was tried.
 
     ``fraction`` is in (0, 1]; where the smallest fraction tried is enough already, that one, and
-    ``at_most`` is true; inf: more than all that were tried.
+    ``at_most`` is true; inf: more than the largest that was tried, ``most``.
     """
 
     fraction: float
     at_most: bool = False
+    most: float = 1.0
 
     @property
     def reached(self) -> bool:
@@ -35,7 +36,7 @@ class Share:
 
     def __str__(self) -> str:
         if not self.reached:
-            return "more than all"
+            return "more than all" if self.most == 1 else f"more than {percent(self.most)}"
         return f"at most {percent(self.fraction)}" if self.at_most else percent(self.fraction)
 
 
@@ -210,4 +211,4 @@ def _no_fewer(answers: Floats, anyway: Floats, free: float) -> float:
 def _share(log: float, fractions: Sequence[float]) -> Share:
     if log == -math.inf:
         return Share(fractions[0], at_most=True)
-    return Share(math.exp(log) if math.isfinite(log) else math.inf)
+    return Share(math.exp(log)) if math.isfinite(log) else Share(math.inf, most=fractions[-1])

@@ -107,6 +107,8 @@ def _share(one: Saving, *, first: bool = False) -> str:
     said = f"{one.share} of the labels" if first else str(one.share)
     if one.low is None or one.high is None:
         return said
+    if not one.share.reached and not one.low.reached:
+        return said  # its interval is the same words twice
     return f"{said} ({'95% interval: ' * first}{one.low} to {one.high})"
 
 
