@@ -27,6 +27,7 @@ steps = 5
 device = "cpu"
 precision = "fp32"
 baselines = []
+check_steps = false
 
 [target]
 dataset = "kelp"
