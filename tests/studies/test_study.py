@@ -269,6 +269,17 @@ def test_a_second_process_is_told(done):
         study(folder / "study.toml", out=made)
 
 
+def test_a_study_under_way_is_not_replaced(done):
+    made, folder = done
+    before = (made.path / "study.toml").read_bytes()
+    with (
+        locked(made.path, "doing a study"),
+        pytest.raises(CrosspatchError, match="another process"),
+    ):
+        study(folder / "study.toml", out=made, overwrite=True)
+    assert (made.path / "study.toml").read_bytes() == before
+
+
 def test_a_source_that_shares_an_image_is_refused_before_training(data):
     squares(data / "more", 6, 1)  # the same pixels as six of the target's
     plan = write_plan(data, sources={"more": {"datasets": ["more"], "size": 32}})

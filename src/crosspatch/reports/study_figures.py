@@ -58,7 +58,10 @@ class Level:
 
 @dataclass(frozen=True)
 class Needed:
-    """Share of the labels an arm needs; ``at_most``: that or less; inf: more than all."""
+    """Share of the labels an arm needs; ``at_most``: that or less; inf: more than ``most``.
+
+    ``most`` is the largest share the arm was tried with.
+    """
 
     name: str
     place: int
@@ -66,6 +69,7 @@ class Needed:
     at_most: bool
     low: float | None = None
     high: float | None = None
+    most: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -227,15 +231,19 @@ def labels_needed(rows: Sequence[Needed], fractions: Sequence[float]) -> str:
         axes.grid(visible=False, axis="y")
         for place, row in enumerate(rows):
             colour = COLOURS[row.place % 6]
+            end = right if row.most == 1 else row.most  # "more than" points on from here
             if row.low is not None and row.high is not None:
-                ends = [max(row.low, left), min(row.high, right)]
+                ends = [min(max(one, left), end) for one in (row.low, row.high)]
                 axes.plot(ends, [place, place], "-", color=colour, linewidth=2)
-                for end, inside in zip(ends, (row.low > lowest, row.high <= 1), strict=True):
-                    axes.plot(end, place, "|" if inside else ("<" if end < 1 else ">"),
-                              color=colour, markersize=8, clip_on=False)  # fmt: skip
-            at = min(max(row.share, left), right)
-            marker = ">" if at == right else ("<" if row.at_most else MARKERS[row.place % 6])
-            axes.plot(at, place, marker, color=colour, markersize=8, clip_on=False)
+                marks = ["<" if row.low <= lowest else "|", "|"]
+                marks = [">" if math.isinf(one) else mark
+                         for one, mark in zip((row.low, row.high), marks, strict=True)]  # fmt: skip
+                for at, mark in zip(ends, marks, strict=True):
+                    axes.plot(at, place, mark, color=colour, markersize=8, clip_on=False)
+            marker = "<" if row.at_most else MARKERS[row.place % 6]
+            axes.plot(min(max(row.share, left), end), place,
+                      ">" if math.isinf(row.share) else marker,
+                      color=colour, markersize=8, clip_on=False, gid=f"needed-{place}")  # fmt: skip
         axes.set_yticks(range(len(rows)), [row.name for row in rows])
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(rows) - 0.5, -0.5)

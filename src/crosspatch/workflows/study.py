@@ -30,6 +30,7 @@ from crosspatch.workflows.study_job import do_job
 
 __all__ = ["Study", "study"]
 
+_DOING = "doing a study"
 _WRITE_EVERY = 30.0  # seconds, at least, between two writings of the tables
 
 
@@ -86,7 +87,7 @@ def study(
     if overwrite or not (path / "study.toml").is_file():
         _begin(path, told, overwrite=overwrite)
     made = Study.open(path)
-    with locked(path, "doing a study"):
+    with locked(path, _DOING):
         keep_freed_memory()
         device, precision = str(made.table["device"]), str(made.table["precision"])
         ground = lay_ground(told, plan, path.absolute(), progress=progress)
@@ -108,6 +109,9 @@ def _inputs(told: StudyTable, plan: PathLike) -> list[PathLike]:
 def _begin(path: Path, told: StudyTable, *, overwrite: bool) -> None:
     """Make the folder, with what ``auto`` means on this machine."""
     refuse_existing(path, kind="study", overwrite=overwrite)
+    if (path / "study.toml").is_file():
+        with locked(path, _DOING):
+            pass  # nobody is at the study that is about to go
     device = choose_device(told.device)
     precision = choose_precision(told.precision, device)
     with new_folder(path, kind="study", overwrite=overwrite) as folder:

@@ -109,6 +109,7 @@ def _needed(material: Material, found: Findings) -> list[Needed]:
             called(one.arm), material.place(one.arm), one.share.fraction, one.share.at_most,
             None if one.low is None else one.low.fraction * (0.5 if one.low.at_most else 1),
             None if one.high is None else one.high.fraction,
+            one.fractions[-1],
         )
         for one in found.savings
         if not one.slack
