@@ -6,6 +6,8 @@ import pytest
 
 from crosspatch.cli import main
 from crosspatch.errors import SettingsError
+from crosspatch.reports.study.bounds import judged
+from crosspatch.reports.study.material import read_material
 from crosspatch.workflows.report import report
 from studied import RISING, study, write_study
 
@@ -58,6 +60,19 @@ def test_another_study_of_a_target_says_whether_labels_matter_there(tmp_path):
         "other": "not asked in this study (nothing is trained with all labels)",
         "headline": "yes",
     }
+
+
+def test_a_target_is_the_same_however_it_is_divided_but_not_with_other_images(tmp_path):
+    told = {"name": "nuclei", "dataset": "nowhere", "size": 64}
+    rows = study({"scratch": {0.1: 0.5}, "photos": {0.1: 0.6}}, seeds=3, baselines=BASELINES)
+    asked = read_material(lay_out(tmp_path / "asked", "nuclei", photos=0.1), resamples=50)
+    for images, verdict in (("a", True), ("b", None)):
+        asked.plan["target"].update(told, fingerprint="by folds", images="a")
+        target = {**told, "fingerprint": "by its own split", "images": images}
+        made = write_study(tmp_path / images, rows, fractions=[0.1])
+        one = read_material(made, resamples=50)
+        one.plan["target"].update(target)
+        assert judged(one, [asked])[0] is verdict
 
 
 def test_the_regret_of_always_the_same_start_is_worked_out(tmp_path):

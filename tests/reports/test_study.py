@@ -12,7 +12,7 @@ import pytest
 
 from crosspatch.errors import InputError
 from crosspatch.evaluation.subjects import model_method
-from crosspatch.files import fingerprint_bytes
+from crosspatch.files import fingerprint_bytes, read_toml, write_toml
 from crosspatch.reports.study.material import read_material
 from crosspatch.reports.study.pictures import RULE
 from crosspatch.reports.study.words import answer
@@ -135,6 +135,12 @@ class TestTheAnswer:
         text = said(tmp_path / "some", rows, learning=curves.with_columns(averaged_iou=moved))
         assert "; 2 of 70 trainings had not settled at their end" in text
         assert "settled" not in said(tmp_path / "all", rows, learning=curves)
+        few = pl.when(pl.col("fraction") > 0.1).then(pl.col("averaged_iou"))
+        text = said(tmp_path / "few", rows, learning=curves.with_columns(averaged_iou=few))
+        assert "; whether 30 of 70 trainings had settled is not known" in text
+        both = pl.when(restless).then(moved).otherwise(few)
+        text = said(tmp_path / "both", rows, learning=curves.with_columns(averaged_iou=both))
+        assert "; 2 of 40 trainings had not settled at their end, and of 30 more it is not" in text
         nothing = curves.with_columns(averaged_iou=pl.lit(None, dtype=pl.Float64))
         text = said(tmp_path / "unknown", rows, learning=nothing)
         assert "whether its trainings had settled is not known" in text
@@ -235,8 +241,14 @@ class TestTheAnswer:
         text = said(tmp_path, quiet(scratch=RISING, photos=BETTER), missing=["photos-late"])
         assert re.search(r"with 1 of \d+ runs still to come", text)
 
-    def test_says_that_images_are_generated(self, whole):
+    def test_says_that_images_are_generated(self, whole, tmp_path):
         assert "on generated images" in answer(read_material(whole))
+        rows = quiet(scratch=RISING)
+        elsewhere = write_study(tmp_path, rows)
+        table = read_toml(elsewhere / "study.toml")
+        table["target"]["origin"] = "generated"  # as the study wrote it where the images were
+        write_toml(elsewhere / "study.toml", table, says="A study.")
+        assert "on generated images" in answer(read_material(elsewhere))
 
 
 class TestThePage:

@@ -1,5 +1,7 @@
 """Intervals hold the truth as often as they say; false findings are as rare as they say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -114,6 +116,24 @@ def test_under_five_groups_there_is_no_interval_and_no_p_value():
     assert (few.low, few.high) == (None, None)
     assert np.isnan(few.p)
     assert few.interval == ""
+
+
+def empty_but(cube, kept):
+    """Take the foreground out of all groups but the first ones: they add to no IoU."""
+    sums = cube.sums.copy()
+    sums[kept:, ..., 0, :] = 0  # iou stands first
+    return replace(cube, sums=sums)
+
+
+def test_groups_without_foreground_lend_no_certainty():
+    iou = np.random.default_rng(3).normal(0.6, 0.1, (2, 1, 3, 23))
+    scenes = cube_of(iou, ["scratch", "photos"])
+    few = resample(empty_but(scenes, 4)).estimate("iou", {ONE: 1})
+    assert (few.low, few.groups) == (None, 4)
+    alone = resample(cube_of(iou[..., :6], ["scratch", "photos"])).estimate("iou", {ONE: 1})
+    among = resample(empty_but(scenes, 6))
+    assert among.estimate("iou", {ONE: 1}) == alone
+    assert among.estimate("dice", {ONE: 1}).groups == 23
 
 
 def test_what_was_not_run_is_nothing():

@@ -61,6 +61,23 @@ def test_a_seed_with_a_fold_missing_is_left_out_and_listed():
     assert resample(scored).estimate("iou", one) == resample(kept).estimate("iou", one)
 
 
+def test_a_fold_that_no_run_has_scored_is_missing_all_the_same():
+    rows = study({"scratch": {1.0: 0.6}}, seeds=2)
+    assert cube(rows, subjects=36).present.all()
+    scored = cube(rows, subjects=54)
+    assert scored.cells == ()
+    assert [one[1:] for one in scored.incomplete] == [(0, 36), (1, 36)]
+
+
+def test_labels_are_those_of_a_training_however_many_it_is_tested_on():
+    rows = study({"scratch": {1.0: 0.6}}, seeds=1)
+    first = pl.col("group") == "g00003"  # 3 subjects of 36
+    folds = rows.with_columns(
+        fold=pl.when(first).then(0).otherwise(1), labels=pl.when(first).then(90).otherwise(10)
+    )
+    assert cube(folds).labels == {FULL: 50}
+
+
 def test_a_cell_without_a_whole_run_is_no_cell():
     rows = study({"scratch": {0.5: 0.5, 1.0: 0.6}}, seeds=1)
     scored = cube(rows.filter((pl.col("fraction") == 1.0) | (pl.col("group") != "g00003")))

@@ -90,3 +90,15 @@ def test_a_baseline_has_no_better_labels_than_the_networks(tmp_path):
         found[labels] = [float(row["iou"]) for row in rows if row["arm"] == "threshold"]
     assert min(found["grey"]) > 0.5
     assert max(found["inside-out"]) < 0.2
+
+
+def test_a_change_of_the_targets_own_labels_is_noticed(tmp_path):
+    folder = lay_out(tmp_path / "data")
+    shutil.copytree(folder / "grey", folder / "theirs")
+    changes = {"seeds": [0], "fractions": [1.0], "sources": {}, "baselines": ["threshold"]}
+    plan = write_plan(folder, **changes, target={"dataset": "grey", "size": 32, "labels": "theirs"})
+    before = study(plan, out=tmp_path / "out").runs
+    assert study(plan, out=tmp_path / "out").runs == before
+    path = folder / "grey/masks/s15.png"  # a test subject
+    save(path, 1 - read_mask(path))
+    assert not set(study(plan, out=tmp_path / "out").runs) & set(before)

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -125,3 +126,15 @@ def test_without_scratch_at_all_labels_there_is_no_answer():
 def test_the_noisy_study_reads_as_one():
     words = str(saving(resample(cube(study({"scratch": RISING, "photos": RISING}))), "photos"))
     assert "95% interval" in words
+
+
+def test_cells_that_share_no_seed_leave_an_answer_by_those_that_do():
+    rows = study({"scratch": {0.1: 0.5, 0.25: 0.6, 1.0: 0.75}, "photos": RISING}, seeds=2)
+    failed = (pl.col("arm") == "scratch") & (
+        ((pl.col("fraction") == 0.1) & (pl.col("seed") == 0))
+        | ((pl.col("fraction") == 0.25) & (pl.col("seed") == 1))
+    )
+    drawn = resample(cube(rows.filter(~failed)), resamples=50)
+    scratch, photos = saving(drawn, "scratch"), saving(drawn, "photos")
+    assert (scratch.fractions, scratch.seeds) == ((0.25, 1.0), 1)
+    assert (photos.fractions, photos.seeds) == (FRACTIONS, 2)

@@ -20,9 +20,10 @@ def test_it_loads_with_arms_to_compare(path):
     assert "transfer" in kinds or plan.target.subjects == "train"
 
 
-def test_the_headline_has_the_seeds_and_fractions_that_the_rules_ask_for():
-    plan = read_plan(RESULTS / "headline/nuclei.toml")
+@pytest.mark.parametrize("target", ["membranes", "nuclei", "people"])
+def test_the_headline_has_the_seeds_and_sources_that_the_rules_ask_for(target):
+    plan = read_plan(RESULTS / f"headline/{target}.toml")
     assert len(plan.seeds) == 5
-    assert len(plan.fractions) >= 5
     assert {"photos", "em"} <= set(plan.sources)
-    assert plan.longer_steps == 800
+    assert plan.longer_steps == 2 * plan.steps
+    assert {0.1, 1.0} <= set(plan.fractions)

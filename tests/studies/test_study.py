@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from crosspatch.cli import main
-from crosspatch.errors import CrosspatchError, LeakError
+from crosspatch.errors import CrosspatchError, LeakError, SettingsError
 from crosspatch.files import locked, read_toml
 from crosspatch.models.storage import Model
 from crosspatch.studies.folder import Study
@@ -58,6 +58,11 @@ class TestAFinishedStudy:
         }
         assert made.failed == {}
         assert {row["target"] for row in rows_of(made)} == {"grey"}
+
+    def test_says_of_its_target_what_a_reader_without_the_images_needs(self, done):
+        made, _ = done
+        assert made.table["target"]["test_subjects"] == 4
+        assert made.table["sources"]["colour"]["steps"] == made.table["steps"] == 3
 
     def test_counts_the_labels_spent(self, done):
         assert {(row["fraction"], row["labels"]) for row in rows_of(done[0])} == {
@@ -267,6 +272,15 @@ def test_a_second_process_is_told(done):
         pytest.raises(CrosspatchError, match="another process"),
     ):
         study(folder / "study.toml", out=made)
+
+
+@pytest.mark.parametrize("change", [{"precision": "bf16"}, {"device": "cuda"}])
+def test_a_plan_for_another_machine_or_precision_is_refused(done, tmp_path, change):
+    made, _ = done
+    shutil.copytree(made.path, tmp_path / "out")
+    data = lay_out(tmp_path / "data")
+    with pytest.raises(SettingsError, match="was begun with"):
+        study(write_plan(data, **change), out=tmp_path / "out")
 
 
 def test_a_study_under_way_is_not_replaced(done):

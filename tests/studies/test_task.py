@@ -1,5 +1,7 @@
 """Outlines or clicks: a study of the source's task, from the plan to its section of the report."""
 
+import shutil
+
 import pytest
 
 from crosspatch.errors import SettingsError
@@ -58,6 +60,16 @@ def test_the_report_sets_clicks_against_outlines_and_their_encoder(made):
     }
     difference = scores["clicks"] - scores["outlines"]
     assert table.rows[0][3].startswith(f"{difference:+.3f}"[:6])
+
+
+def test_the_trainings_of_a_source_are_those_of_the_plan(made, tmp_path):
+    copied = shutil.copytree(made.path, tmp_path / "out")
+    (first, second) = read_material(copied, resamples=50).trainings("clicks")
+    for name in ("source-clicks-s0-0123456789", "source-clicks-small-s0-0123456789"):
+        shutil.copytree(first, copied / "runs" / name)  # of an earlier plan, of another source
+    found = read_material(copied, resamples=50)
+    assert found.trainings("clicks") == [first, second]
+    assert found.trainings("click") == []
 
 
 def test_a_dry_run_measures_it_too(data, caplog):

@@ -136,6 +136,12 @@ def test_only_the_last_ten_checks_count():
     assert (early.within, early.runs) == (0, 1)
 
 
+def test_fewer_than_ten_checks_show_nothing():
+    assert settled(learning([0.7] * 9)) == []
+    assert unvalidated(learning([0.7] * 9), "averaged") == 1
+    assert unvalidated(learning([0.7] * 10), "averaged") == 0
+
+
 def test_the_widest_run_of_a_cell_is_named():
     steady, wild = learning([0.7] * 10), learning([0.5, 0.8] * 5).with_columns(seed=pl.lit(1))
     (found,) = settled(pl.concat([steady, wild]))
@@ -173,6 +179,13 @@ def test_few_groups_and_one_seed_are_said():
     assert "3 test groups only" in found.limits[0]
     assert "one seed only" in found.limits[1]
     assert not found.has_intervals
+
+
+def test_a_number_that_rests_on_one_seed_of_several_says_so():
+    rows = study({"scratch": RISING, "photos": RISING}, seeds=2)
+    failed = (pl.col("arm") == "photos") & (pl.col("fraction") == 0.25) & (pl.col("seed") == 1)
+    assert not analyse(rows, resamples=50).limits
+    assert "one seed only" in analyse(rows.filter(~failed), resamples=50).limits[0]
 
 
 def test_digits_show_on_which_side_of_a_limit_a_value_lies():

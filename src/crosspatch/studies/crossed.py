@@ -28,8 +28,9 @@ class Estimate:
     """A score, or a difference of scores.
 
     ``low`` and ``high`` bound 95% of what other seeds and groups would give; None under five
-    groups. ``p`` is the two-sided p value of "it is zero", nan without an interval. ``seeds`` and
-    ``groups`` say over how many it was taken: with one seed, the interval is over groups alone.
+    groups that have anything to score. ``p`` is the two-sided p value of "it is zero", nan without
+    an interval. ``seeds`` and ``groups`` say over how many it was taken: with one seed, the
+    interval is over groups alone.
     """
 
     value: float
@@ -57,7 +58,7 @@ class Resampled:
     Attributes
     ----------
     scores : (cells, seeds, metrics) float64
-    drawn : (resamples, cells, seeds, metrics) float64; empty under five groups
+    drawn : (resamples, cells, seeds, metrics) float64; nan for a metric with under five groups
     """
 
     cube: Cube
@@ -111,7 +112,7 @@ class Resampled:
         for cell, factor in terms.items():
             scores, redrawn = self.of_seeds(cell, metric, seeds)
             by_seed, drawn = by_seed + factor * scores, drawn + factor * redrawn
-        groups = len(self.cube.groups)
+        groups = self.cube.groups_of(metric)
         value = float(by_seed.mean())
         meant = np.isfinite(drawn).all(axis=1)
         if groups < FEWEST_GROUPS or not np.isfinite(value) or meant.sum() < 2:
@@ -134,14 +135,19 @@ def resample(cube: Cube, *, resamples: int = RESAMPLES, seed: int = 0) -> Resamp
     seed : int
         Same seed, same draws.
     """
-    count, shape = len(cube.groups), cube.sums.shape[1:]
-    flat = cube.sums.reshape(count, -1)  # (groups, cells * seeds * metrics * 2)
-    scores = _ratio(flat.sum(axis=0).reshape(shape))
-    drawn = np.empty((resamples if count >= FEWEST_GROUPS else 0, *shape[:-1]))
-    generator = np.random.default_rng([seed, 0])
-    for start in range(0, len(drawn), _AT_ONCE):
-        some = drawn[start : start + _AT_ONCE]
-        some[:] = _ratio((_drawn_counts(count, len(some), generator) @ flat).reshape(-1, *shape))
+    scores = _ratio(cube.sums.sum(axis=0))
+    drawn = np.full((resamples, *scores.shape), np.nan)
+    for which in range(len(METRICS)):
+        # Groups without anything to score would make the others look more, and more alike.
+        sums = cube.sums[..., which, :][cube.counting[:, which]]  # (groups, cells, seeds, 2)
+        if len(sums) < FEWEST_GROUPS:
+            continue
+        generator = np.random.default_rng([seed, 0])
+        flat = sums.reshape(len(sums), -1)
+        for start in range(0, resamples, _AT_ONCE):
+            some = drawn[start : start + _AT_ONCE, ..., which]
+            counts = _drawn_counts(len(sums), len(some), generator)
+            some[:] = _ratio((counts @ flat).reshape(-1, *sums.shape[1:]))
     return Resampled(cube, scores, drawn, seed)
 
 

@@ -6,6 +6,7 @@ sums, and resampling groups is a matrix product, however many subjects there are
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -51,7 +52,7 @@ class Cube:
     sums : (groups, cells, seeds, metrics, 2) float64; numerators and denominators of `METRICS`
     present : (cells, seeds) bool; whether that cell was scored on every subject with that seed
     subjects, with_foreground : how many were scored, by every whole cell
-    labels : labelled subjects spent, mean over seeds
+    labels : labelled subjects spent, mean over seeds and folds
     incomplete : (cell, seed, subjects scored) of those left out
     """
 
@@ -75,8 +76,21 @@ class Cube:
         there = {cell.arm for cell in self.cells}
         return [arm for arm, kind in self.kinds.items() if kind in kinds and arm in there]
 
+    @cached_property
+    def counting(self) -> NDArray[np.bool_]:
+        """Which groups have anything that a metric counts: (groups, metrics) bool.
 
-def cube(results: pl.DataFrame) -> Cube:
+        A scene without any foreground says nothing about the IoU of subjects that have some.
+        """
+        counted: NDArray[np.bool_] = (self.sums[..., 1] != 0).any(axis=(1, 2))
+        return counted
+
+    def groups_of(self, metric: str = "iou") -> int:
+        """Count the groups that a score rests on."""
+        return int(self.counting[:, list(METRICS).index(metric)].sum())
+
+
+def cube(results: pl.DataFrame, *, subjects: int = 0) -> Cube:
     """Sum the rows of one target and one kind of weights up by group.
 
     A cell with some subjects missing for a seed (a run or a fold that is not done) is left out for
@@ -86,8 +100,10 @@ def cube(results: pl.DataFrame) -> Cube:
     Parameters
     ----------
     results : frame
-        Rows of ``results.csv``: arm, kind, fraction, labels, seed, subject, group, tp, fp, fn,
-        foreground and the scores.
+        Rows of ``results.csv``: arm, kind, fraction, labels, seed, fold, subject, group, tp, fp,
+        fn, foreground and the scores.
+    subjects : int
+        How many there are to be scored, where that is known; else as many as any run has scored.
 
     Raises
     ------
@@ -98,9 +114,10 @@ def cube(results: pl.DataFrame) -> Cube:
         raise InputError("results.csv: holds no score yet")
     keys = ["arm", "fraction", "seed"]
     rows = results.with_columns(pl.col("seed").fill_null(0), pl.col("fraction").fill_null(1.0))
-    per_run = rows.group_by(keys).agg(
-        pl.len().alias("rows"), pl.col("subject").n_unique(), pl.col("labels").sum() / pl.len()
-    )
+    per_run = rows.group_by(keys).agg(pl.len().alias("rows"), pl.col("subject").n_unique())
+    spent = rows.group_by([*keys, "fold"]).agg(pl.col("labels").first())
+    spent = spent.group_by(keys).agg(pl.col("labels").mean())
+    per_run = per_run.join(spent, on=keys)
     twice = per_run.filter(pl.col("rows") != pl.col("subject"))
     if len(twice):
         arm, fraction, seed = twice.select(keys).row(0)
@@ -110,7 +127,8 @@ def cube(results: pl.DataFrame) -> Cube:
     names = rows.select("subject", (pl.col("tp") + pl.col("fn") > 0).alias("has")).unique("subject")
     kinds = dict(rows.select("arm", "kind").unique(maintain_order=True).iter_rows())
     summed = rows.group_by([*keys, "group"]).agg(*_sums())
-    return _assemble(summed, per_run, kinds, len(names), int(names["has"].sum()))
+    scored = max(len(names), subjects)
+    return _assemble(summed, per_run, kinds, scored, int(names["has"].sum()))
 
 
 def _sums() -> list[pl.Expr]:

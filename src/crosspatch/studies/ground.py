@@ -11,7 +11,7 @@ from crosspatch.crops import Crops, pack
 from crosspatch.crops.folds import refold
 from crosspatch.dataset import Dataset
 from crosspatch.errors import CrosspatchError, InputError, LeakError
-from crosspatch.files import PathLike
+from crosspatch.files import PathLike, fingerprint_bytes
 from crosspatch.models.storage import Model
 from crosspatch.progress import Progress, silent
 from crosspatch.splits import grouped_folds, nested_fraction
@@ -44,6 +44,19 @@ class Ground:
     said: tuple[str, ...]
     purity: float | None = None
     """Mean IoU of the training labels with the target's own; None where they are the same."""
+    tested: str = ""
+    """Fingerprint of the target's own labels, where others are trained on."""
+
+    @property
+    def test_subjects(self) -> int:
+        """How many subjects a whole run scores: those of all folds."""
+        return sum(int((crops.subjects["split"] == "test").sum()) for crops in self.folds)
+
+    @property
+    def images(self) -> str:
+        """Fingerprint of the target's images, however a study divides them."""
+        contents = sorted(self.folds[0].contents.items())
+        return fingerprint_bytes(*(f"{name}\0{content}".encode() for name, content in contents))
 
 
 def lay_ground(
@@ -85,7 +98,8 @@ def lay_ground(
         if isinstance(one, Crops):
             said += [*one.said, *_unused(pack_of, one)]
     told_once = tuple(dict.fromkeys(said))  # two sources may be of one data set
-    return Ground(name, dataset, trained_on, folds, sources, fractions, told_once, purity)
+    tested = "" if plan.target.labels is None else dataset.fingerprint()
+    return Ground(name, dataset, trained_on, folds, sources, fractions, told_once, purity, tested)
 
 
 def _unused(name: str, crops: Crops) -> list[str]:

@@ -65,6 +65,7 @@ class Job:
     device: str
     precision: str
     start: str = ""
+    tested: str = ""
     crops: str = field(default="", compare=False)
     model: str = field(default="", compare=False)
     dataset: str = field(default="", compare=False)
@@ -74,6 +75,7 @@ class Job:
     @property
     def identity(self) -> dict[str, Any]:
         """All that decides the result."""
+        tested = {"tested": self.tested} if self.tested else {}
         return {
             "version": VERSION,
             "arm": self.arm,
@@ -87,6 +89,7 @@ class Job:
             "start": self.start,
             "device": self.device,
             "precision": self.precision,
+            **tested,
             "settings": self.settings,
         }
 
@@ -185,7 +188,7 @@ def _of_target(
                     yield Job(
                         arm=arm.name, kind=arm.kind, source=arm.source, target=ground.name,
                         fraction=fraction, seed=seed, fold=fold, settings=settings,
-                        data=crops.fingerprint, crops=str(crops.path),
+                        data=crops.fingerprint, crops=str(crops.path), tested=ground.tested,
                         dataset=str(ground.dataset.path), labels=str(ground.trained_on.path),
                         foreground=plan.target.foreground,
                         **_start(arm, seed, ground, sources), **on,

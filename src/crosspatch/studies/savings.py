@@ -141,9 +141,11 @@ def saving(drawn: Resampled, arm: str, *, slack: float = 0.0) -> Saving | None:
         return None
     seeds = drawn.common([*mine, *theirs])
     if not seeds:
-        # A study that is still running: the cells that share seeds with scratch at all labels.
-        mine = [cell for cell in mine if drawn.common([cell, theirs[-1]])]
-        theirs = theirs[-1:]
+        # Still running, or runs failed: all labels from scratch, and what shares seeds with them.
+        theirs, others, mine = theirs[-1:], mine, []
+        for cell in reversed(others):  # the most labels first: the curve must come to its end
+            if drawn.common([cell, *mine, *theirs]):
+                mine.insert(0, cell)
         seeds = drawn.common([*mine, *theirs])
     if not mine or not seeds:
         return None
@@ -180,7 +182,7 @@ def _freedom(drawn: Resampled, cell: Cell, seeds: Sequence[int]) -> float:
     """Degrees of freedom that stand behind the resamples."""
     scores, redrawn = drawn.of_seeds(cell, "iou", seeds)
     over_groups = redrawn[np.isfinite(redrawn).all(axis=1)].mean(axis=1)
-    return freedom(scores, over_groups, len(drawn.cube.groups))
+    return freedom(scores, over_groups, drawn.cube.groups_of())
 
 
 def _edges(answers: Floats, free: float) -> tuple[float, float]:

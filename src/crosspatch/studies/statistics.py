@@ -79,28 +79,34 @@ class Findings:
     @property
     def has_intervals(self) -> bool:
         """Whether there are test groups enough to say one."""
-        return len(self.cube.groups) >= FEWEST_GROUPS
+        return self.cube.groups_of() >= FEWEST_GROUPS
 
     @property
     def limits(self) -> tuple[str, ...]:
         """What must stand in the same sentence as a number; empty where nothing must."""
         said = []
-        groups, seeds = len(self.cube.groups), len(self.cube.seeds)
+        groups, seeds = self.cube.groups_of(), len(self.cube.seeds)
         if groups < FEWEST_GROUPS:
-            said.append(f"{_count(groups, 'test group')} only, so without an interval")
+            what = _count(groups, "test group")
+            what += " with foreground" if groups < len(self.cube.groups) else ""
+            said.append(f"{what} only, so without an interval")
         if self.longer is not None and self.longer.value >= ENOUGH:
             by = " (one seed)" if self.longer.seeds == 1 < seeds else ""
             gain = f"{self.longer.value:.{digits_beside(self.longer.value, ENOUGH)}f}"
             said.append(f"with too few steps: from scratch gains {gain} from twice as many{by}")
         said += self._unsettled()
-        if seeds == 1:
+        if min([seeds, *(one.seeds for one in self.savings)]) == 1:
             said.append("one seed only, so that the interval knows nothing of other trainings")
         return tuple(said)
 
     def _unsettled(self) -> list[str]:
-        within, runs = self.settling
+        (within, runs), unknown = self.settling, self.unvalidated or 0
         if within < runs:
-            return [f"{runs - within} of {_count(runs, 'training')} had not settled at their end"]
+            more = f", and of {unknown} more it is not known" if unknown else ""
+            one = f"{runs - within} of {_count(runs, 'training')} had not settled at their end"
+            return [one + more]
+        if unknown and runs:
+            return [f"whether {unknown} of {runs + unknown} trainings had settled is not known"]
         if self.unvalidated is not None and not runs:
             return ["whether its trainings had settled is not known"]
         return []
@@ -111,6 +117,7 @@ def analyse(
     learning: pl.DataFrame | None = None,
     *,
     weights: str = "averaged",
+    subjects: int = 0,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Findings:
@@ -123,6 +130,8 @@ def analyse(
     learning : frame, optional
         Rows of ``learning.csv`` of the same target.
     weights : "averaged" or "plain"
+    subjects : int
+        Test subjects that there are, where it is known (see `cube`).
     resamples, seed : of the bootstrap
 
     Raises
@@ -131,7 +140,7 @@ def analyse(
         There is no row to work with, or a subject was scored twice in the same place.
     """
     rows = results.filter(pl.col("weights").is_in([weights, "none"]))
-    scored = cube(rows)
+    scored = cube(rows, subjects=subjects)
     drawn = resample(scored, resamples=resamples, seed=seed)
     arms = scored.arms(SCRATCH, "transfer", "pretrained")
     savings = [saving(drawn, arm, slack=slack) for slack in (0.0, TOLERANCE) for arm in arms]

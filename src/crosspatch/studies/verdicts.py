@@ -219,7 +219,7 @@ def settled(learning: pl.DataFrame) -> list[Settled]:
     Returns
     -------
     list of Settled
-        A cell and kind of weights each; runs with fewer than two checks or without validation are
+        A cell and kind of weights each; runs with fewer than ten checks or without validation are
         left out.
     """
     found: list[Settled] = []
@@ -232,7 +232,7 @@ def settled(learning: pl.DataFrame) -> list[Settled]:
             known.sort("step")
             .group_by("arm", "fraction", "seed", "fold", maintain_order=True)
             .agg(pl.col(name).tail(LAST_CHECKS))
-            .filter(pl.col(name).list.len() > 1)
+            .filter(pl.col(name).list.len() == LAST_CHECKS)
             .with_columns((pl.col(name).list.max() - pl.col(name).list.min()).alias("range"))
         )
         for (arm, fraction), part in ranges.group_by("arm", "fraction", maintain_order=True):
@@ -241,13 +241,13 @@ def settled(learning: pl.DataFrame) -> list[Settled]:
 
 
 def unvalidated(learning: pl.DataFrame, weights: str) -> int:
-    """Count the trainings whose range cannot be known: too few labels to set any aside."""
+    """Count the trainings whose range cannot be known: too few checks, or labels to set aside."""
     name = f"{weights}_iou"
     if learning.is_empty() or name not in learning.columns:
         return 0
     checks = (pl.col(name).is_not_null() & pl.col(name).is_not_nan()).sum().alias("checks")
     runs = learning.group_by("arm", "fraction", "seed", "fold").agg(checks)
-    return int((runs["checks"] < 2).sum())
+    return int((runs["checks"] < LAST_CHECKS).sum())
 
 
 def _settled(arm: str, fraction: float, weights: str, ranges: Sequence[float]) -> Settled:

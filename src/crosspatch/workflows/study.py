@@ -1,7 +1,7 @@
 """``crosspatch study``: a plan in, all its runs done, and one table of their scores out."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,15 @@ from crosspatch.progress import Progress, silent
 from crosspatch.studies.folder import Study, write_study
 from crosspatch.studies.ground import Ground, lay_ground
 from crosspatch.studies.jobs import Job, arms, jobs_of
-from crosspatch.studies.plan import IMAGENET, StudyTable, given, place, read_plan, run_settings
+from crosspatch.studies.plan import (
+    DEFAULT_STEPS,
+    IMAGENET,
+    StudyTable,
+    given,
+    place,
+    read_plan,
+    run_settings,
+)
 from crosspatch.studies.results import Collector, openings, write_openings
 from crosspatch.studies.run import State, at_once, dask_pool, in_turn, local_pool
 from crosspatch.training.loop import StoppedError
@@ -87,6 +95,7 @@ def study(
     if overwrite or not (path / "study.toml").is_file():
         _begin(path, told, overwrite=overwrite)
     made = Study.open(path)
+    _refuse_other_machine(told, made)
     with locked(path, _DOING):
         keep_freed_memory()
         device, precision = str(made.table["device"]), str(made.table["precision"])
@@ -96,6 +105,17 @@ def study(
         names = [arm.name for arm in arms(told, ground.fractions)]
         _carry_out(made, jobs, Collector(made, jobs, names), workers, scheduler, progress)
     return made
+
+
+def _refuse_other_machine(told: StudyTable, made: Study) -> None:
+    """Refuse a plan that asks for another device or precision than its study was begun with."""
+    for name, wanted in (("device", told.device), ("precision", told.precision)):
+        if wanted not in ("auto", made.table[name]):
+            raise SettingsError(
+                f'{name} = "{wanted}", but the study at {made.path} was begun with '
+                f"{made.table[name]}, and runs of two kinds do not compare: choose another --out, "
+                "or begin anew with --overwrite"
+            )
 
 
 def _inputs(told: StudyTable, plan: PathLike) -> list[PathLike]:
@@ -136,39 +156,60 @@ def _resolved(
         return relative_place(place(plan, one), path)
 
     table = told.model_dump(mode="json", exclude_none=True, exclude={"settings", "sources", "arms"})
-    sources: dict[str, Any] = {}
-    for name, source in told.sources.items():
-        sources[name] = source.model_dump(mode="json", exclude_none=True, exclude={"settings"})
-        sources[name]["fingerprint"] = ground.sources[name].fingerprint
-        sources[name]["settings"] = given(source.settings)
-        if source.datasets:
-            sources[name]["datasets"] = [here(one) for one in source.datasets]
-        if source.model:
-            sources[name]["model"] = here(source.model)
+    length = {"epochs": told.epochs} if told.epochs else {"steps": told.steps or DEFAULT_STEPS}
     settings = run_settings(told, seed=0).model_dump(mode="json", exclude_none=True)
     for key in ("seed", "fraction", "steps", "epochs", "precision"):
         settings["training"].pop(key, None)
-    if told.target.labels is not None:
-        table["target"] |= {"labels": here(told.target.labels), "purity": ground.purity}
-    fingerprint = {"name": ground.name, "dataset": here(told.target.dataset),
-                   "fingerprint": ground.folds[0].sources[0]["fingerprint"]}  # fmt: skip
     return {
         "device": device,
         "precision": precision,
         **{key: table[key] for key in ("seeds", "folds", "check_steps", "baselines")},
         "fractions": list(ground.fractions),
-        **{key: table[key] for key in ("steps", "epochs") if key in table},
+        **length,
         "said": list(ground.said),
         "runs": [job.name for job in jobs],
-        "target": table["target"] | fingerprint,
+        "target": table["target"] | _target(told, ground, here),
         "settings": settings,
-        "sources": sources,
+        "sources": _sources(told, ground, here, length),
         "arms": {
             name: arm.model_dump(mode="json", exclude_none=True, exclude={"settings"})
             | {"settings": given(arm.settings)}
             for name, arm in told.arms.items()
         },
     }
+
+
+def _target(told: StudyTable, ground: Ground, here: Callable[[str], str]) -> dict[str, Any]:
+    """Say of the target what a reader needs who does not have its images."""
+    table: dict[str, Any] = {
+        "name": ground.name,
+        "dataset": here(told.target.dataset),
+        "fingerprint": ground.folds[0].sources[0]["fingerprint"],
+        "images": ground.images,
+        "test_subjects": ground.test_subjects,
+    }
+    if ground.dataset.origin:
+        table["origin"] = ground.dataset.origin
+    if told.target.labels is not None:
+        table |= {"labels": here(told.target.labels), "purity": ground.purity}
+    return table
+
+
+def _sources(
+    told: StudyTable, ground: Ground, here: Callable[[str], str], length: Mapping[str, Any]
+) -> dict[str, Any]:
+    sources: dict[str, Any] = {}
+    for name, source in told.sources.items():
+        sources[name] = source.model_dump(mode="json", exclude_none=True, exclude={"settings"})
+        sources[name]["fingerprint"] = ground.sources[name].fingerprint
+        sources[name]["settings"] = given(source.settings)
+        if source.datasets:
+            if not (source.steps or source.epochs):
+                sources[name] |= length
+            sources[name]["datasets"] = [here(one) for one in source.datasets]
+        if source.model:
+            sources[name]["model"] = here(source.model)
+    return sources
 
 
 def _carry_out(

@@ -80,7 +80,8 @@ def judged(material: Material, others: Sequence[Material]) -> tuple[bool | None,
 def _same_target(one: Material, other: Material) -> bool:
     def what(material: Material) -> tuple[object, ...]:
         table = material.plan.get("target", {})
-        return material.target, table.get("fingerprint"), table.get("purity")
+        images = table.get("images", table.get("fingerprint"))  # however they are divided
+        return material.target, images, table.get("foreground"), table.get("purity")
 
     return what(one) == what(other)
 

@@ -63,8 +63,8 @@ def difference_section(material: Material, found: Findings) -> Section:
     )
     if not found.has_intervals:
         told += (
-            f" There are only {len(found.cube.groups)} test groups; under {FEWEST_GROUPS} no "
-            "interval is given."
+            f" There are only {found.cube.groups_of()} test groups with foreground; under "
+            f"{FEWEST_GROUPS} no interval is given."
         )
     columns = ["model", "labels", "difference in mean IoU", "p, corrected", "p alone", "seeds"]
     caption = f"In brackets: 95% intervals, each by itself.{variants(found)}"

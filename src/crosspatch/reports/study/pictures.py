@@ -259,7 +259,7 @@ def _target_strip(material: Material, found: Findings) -> Strip | None:
 
 def _source_strip(material: Material, name: str, table: dict[str, Any]) -> Strip | None:
     """Show a source by a subject that its first model was not trained on, if there is one."""
-    runs = sorted((material.path / "runs").glob(f"source-{name}-s*/{MODEL}/model.toml"))
+    models = [one / MODEL for one in material.trainings(name) if (one / MODEL).is_dir()]
     for told in table.get("datasets", ()):
         try:
             dataset = Dataset.open(material.folder(str(told)), foreground=table.get("foreground"))
@@ -268,8 +268,8 @@ def _source_strip(material: Material, name: str, table: dict[str, Any]) -> Strip
                 continue
             seen = see(dataset, held_out[0].name)
             tiles = seen.views
-            if runs and table.get("settings", {}).get("network", {}).get("head") is None:
-                drawn = resize_mask(predict(runs[0].parent, dataset, held_out[0]), seen.mask.shape)
+            if models and table.get("settings", {}).get("network", {}).get("head") is None:
+                drawn = resize_mask(predict(models[0], dataset, held_out[0]), seen.mask.shape)
                 tiles = [
                     *tiles,
                     ("prediction against mask", agreement(seen.best, drawn, seen.mask)),

@@ -28,7 +28,7 @@ def answer_section(material: Material, found: Findings, figures: Figures) -> Sec
         [
             (f"{cube.with_foreground}", "test subjects with foreground, of "
              f"{cube.subjects} that were scored whole"),
-            (f"{len(cube.groups)}", "independent test groups"),
+            (f"{cube.groups_of()}", "independent test groups with foreground"),
             (f"{len(cube.seeds)}", "seeds: trainings of everything"),
             (f"{done} / {len(material.planned)}" if material.planned else f"{done}", "runs done"),
         ]

@@ -103,7 +103,7 @@ def _own_question(material: Material, pairs: list[tuple[str, str]]) -> Iterator[
     starts = dict.fromkeys(str(arms[arm]["start"]) if arm in arms else arm for arm, _ in pairs)
     for name in starts:
         right = []
-        for folder in sorted((material.path / "runs").glob(f"source-{name}-s*")):
+        for folder in material.trainings(name):
             try:
                 lines = Run.open(folder).metrics()
             except CrosspatchError:

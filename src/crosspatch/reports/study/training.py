@@ -92,15 +92,18 @@ def longer_words(material: Material, found: Findings) -> str:
 def _settled_words(found: Findings) -> str:
     within, runs = found.settling
     if not runs:
-        return "No run could be validated: a few groups leave none to set aside."
+        return (
+            f"Of no run it is known whether it had settled: that takes {LAST_CHECKS} checks with "
+            "validation, for which a few groups leave none to set aside."
+        )
     verdict = (
         "Training had settled, as a headline needs."
-        if within == runs
+        if within == runs and not found.unvalidated
         else "A headline needs all of them: read the numbers above with that in mind."
     )
     unknown = (
-        f" {found.unvalidated} more could not be validated: their labels are too few to set any "
-        "aside."
+        f" Of {found.unvalidated} more it is not known: their labels are too few to set any aside, "
+        f"or they had fewer than {LAST_CHECKS} checks."
         if found.unvalidated
         else ""
     )
