@@ -24,6 +24,7 @@ from crosspatch.files import (
     read_toml,
     refuse_existing,
     refuse_inputs_inside,
+    resumed_folder,
     to_json,
     write_bytes,
     write_text,
@@ -203,6 +204,38 @@ def test_overwrite_replaces_nothing_but_a_folder_of_the_same_kind(tmp_path, thei
         fill(out, "new.csv", overwrite=True)
     assert (out / theirs).read_text() == "years of work"
     assert names(tmp_path) == ["crops"]
+
+
+@pytest.mark.parametrize("where", ["reviews", "predictions/kelp/reviews"])
+def test_overwrite_deletes_nobodys_reviews(tmp_path, where):
+    out = tmp_path / "crops"
+    fill(out, "old.csv")
+    log = out / where / "decisions.jsonl"
+    write_text(log, "")
+    fill(out, "old.csv", overwrite=True)  # the page was opened, and nothing done
+
+    lines = '{"subject": "a"}\n{"subject": "b"}\n{"subject": "a"}\n{"subj'
+    write_text(log, lines)
+    (out / where / "masks").mkdir()
+    for overwrite in (False, True):
+        with pytest.raises(
+            CrosspatchError,
+            match=rf"crops: holds people's reviews of 2 subjects \({where}/\).*move that folder",
+        ):
+            fill(out, "new.csv", overwrite=overwrite)
+    assert log.read_text() == lines
+    (out / where).rename(tmp_path / "kept")
+    fill(out, "new.csv", overwrite=True)
+    assert names(tmp_path) == ["crops", "kept"]
+
+
+def test_reviews_that_begin_while_the_new_folder_is_filled_are_kept(tmp_path):
+    out = tmp_path / "maps"
+    how = {"kind": "maps", "key": "ab" * 8, "doing": "predicting", "overwrite": True}
+    write_text(out / "maps.toml", "format = 1")
+    with pytest.raises(CrosspatchError, match="reviews of 1 subject "), resumed_folder(out, **how):
+        write_text(out / "reviews" / "decisions.jsonl", '{"subject": "a"}\n')
+    assert (out / "reviews" / "decisions.jsonl").is_file()
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

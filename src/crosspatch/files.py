@@ -75,7 +75,7 @@ def new_folder(path: PathLike, *, kind: str, overwrite: bool = False) -> Iterato
     ----------
     path : the folder to make
     kind : the name, without suffix, of the TOML that says what the folder is: "crops"
-    overwrite : replace a folder of the same kind
+    overwrite : replace a folder of the same kind that holds no reviews
 
     Raises
     ------
@@ -143,7 +143,8 @@ def refuse_existing(path: PathLike, *, kind: str | None = None, overwrite: bool)
     """Raise if ``path`` holds something that is not to be replaced.
 
     An empty folder counts as free. ``overwrite`` permits to replace a folder of the same ``kind``,
-    which is one that holds ``kind.toml``, and nothing else; or, without a kind, a file.
+    which is one that holds ``kind.toml``, and nothing else; or, without a kind, a file. Nothing
+    permits to replace a folder in which people's reviews lie: no run makes those again.
     """
     path = Path(path)
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
@@ -153,8 +154,32 @@ def refuse_existing(path: PathLike, *, kind: str | None = None, overwrite: bool)
             f"{path} exists already and holds no {kind}.toml, so that not even --overwrite "
             "replaces it: choose another --out"
         )
+    if path.is_dir():
+        _refuse_reviews(path)
     if not overwrite:
         raise CrosspatchError(f"{path} exists already: choose another --out or add --overwrite")
+
+
+def _refuse_reviews(path: Path) -> None:
+    """Raise if reviews lie in a folder or below it: of a demo, or of a data set in a folder."""
+    for log in path.rglob("reviews/decisions.jsonl"):
+        if not log.stat().st_size:
+            continue
+        count = len(set(_reviewed_in(log)))
+        raise CrosspatchError(
+            f"{path}: holds people's reviews of {count} subject{'s' * (count != 1)} "
+            f"({log.parent.relative_to(path).as_posix()}/), which not even --overwrite deletes: "
+            "move that folder away, or choose another --out"
+        )
+
+
+def _reviewed_in(log: Path) -> Iterator[str]:
+    """Names in a log of reviews; a line that was cut off names nothing."""
+    for line in log.read_bytes().splitlines():
+        try:
+            yield str(json.loads(line)["subject"])
+        except (ValueError, KeyError, TypeError):
+            continue
 
 
 def refuse_inputs_inside(out: PathLike, *inputs: object) -> None:
