@@ -117,6 +117,18 @@ def test_open_lines_are_stitched_within_one_tool_only():
     assert reasons(found) == [("T0", 0, "it has fewer than 3 points")]
 
 
+def test_open_lines_are_stitched_within_one_frame_only():
+    """Each is an outline but for its last side; joined, the two would close across each other."""
+    first = exports.freehand((0, 0), (10, 0), (10, 9))
+    second = exports.freehand((0, 0), (10, 0), (10, 9), frame=1)
+    odd = exports.freehand((0, 5), (10, 5), (10, 9), frame="all")  # no number: the first frame
+    both, _ = read(exports.row(marks=[first, second]), Choice(frame=None))
+    assert both.sources == [("T0", [0], "freehandLine"), ("T0", [1], "freehandLine")]
+    assert [one.tolist() for one in both.outlines()] == [[[0, 0], [0, 10], [9, 10]]] * 2
+    joined, _ = read(exports.row(marks=[first, second, odd]), Choice(frame=None))
+    assert [sorted(marks) for _, marks, _ in joined.sources] == [[0, 2], [1]]
+
+
 def test_damaged_marks_are_listed_and_the_others_kept():
     marks = [
         BOX,

@@ -139,20 +139,21 @@ class BallotReader:
                 continue  # the answer to a question
             if self.choice.task in (None, task):
                 ballot.answered.append(task)
-            drawn: dict[tuple[int, str], list[tuple[int, Path]]] = {}
+            drawn: dict[tuple[int, str, int], list[tuple[int, Path]]] = {}
             proposed: set[int] = set()
             for position, mark in enumerate(value):
                 self.found.tally.marks_read += 1
                 try:
                     index, tool, path = self._draw(ballot, task, mark)
-                    drawn.setdefault((index, tool), []).append((position, path))
                     frame = mark.get("frame") or 0
+                    key = index, tool, frame if isinstance(frame, int) else 0
+                    drawn.setdefault(key, []).append((position, path))
                     if self._proposals.hold(ballot.subject_id, frame, path.points):
                         proposed.add(position)
                 except MarkError as error:
                     tool = tool_of(mark) if is_mark(mark) else ""
                     self._reject_mark(ballot, task, position, tool, str(error))
-            for (_, tool), marks in drawn.items():
+            for (_, tool, _), marks in drawn.items():
                 parts += self._close(ballot, task, tool, marks, proposed)
         ballot.points = b"".join(parts)
 
@@ -188,7 +189,7 @@ class BallotReader:
         marks: list[tuple[int, Path]],
         proposed: set[int],
     ) -> Iterator[bytes]:
-        """Close the paths of one tool into outlines, and note where each came from."""
+        """Close the paths of one tool and frame into outlines, and note where each came from."""
         whole, dropped = assemble([path for _, path in marks])
         for part, reason in dropped:
             ballot.unusable += 1
