@@ -1,11 +1,14 @@
 """One volunteer, one vote: repeats, blanks, gold standard, people who were never asked."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from crosspatch.volunteers.ballots import Ballot
 from crosspatch.volunteers.who_counts import (
     GOLD,
+    ONLY_UNTOUCHED,
     REPEAT,
     SEEN,
     TWICE,
@@ -103,6 +106,40 @@ def test_who_drew_only_what_cannot_be_used_is_no_vote_for_background():
     counted = who_counts(ballots, TASKS)
     assert lines(counted.votes) == [4]  # the usable second ballot of the same volunteer
     assert why(counted) == {3: UNUSABLE}
+
+
+IN_VAIN = [({"unusable": 1}, UNUSABLE), ({"answered": ["T1"]}, UNASKED), ({}, ONLY_UNTOUCHED)]
+
+
+@pytest.mark.parametrize(("first", "reason"), IN_VAIN)
+def test_a_first_look_that_counts_for_nothing_gives_the_next_the_vote(first, reason):
+    """The site marks the second as seen before, which is true, and no reason against it here."""
+    vain = placed(3, drawn=False, **first)
+    if reason == ONLY_UNTOUCHED:
+        vain = replace(vain, standing=(OUTLINE,))
+    ballots = [vain, placed(4, seen=True), placed(5, seen=True), placed(6, "bob", seen=True)]
+    counted = who_counts(ballots, TASKS, "first")
+    assert lines(counted.votes) == [4]
+    assert why(counted) == {3: reason, 5: SEEN, 6: SEEN}
+    assert lines(who_counts(ballots, TASKS, "last").votes) == [5, 6]
+
+
+@pytest.mark.parametrize(
+    "vain",
+    [
+        placed(5, drawn=False, unusable=1),  # after it: the first look was elsewhere
+        placed(3, drawn=False, unusable=1, seen=True),  # likewise
+        placed(3, "bob", drawn=False, unusable=1),
+        placed(3, gold=True),
+    ],
+)
+def test_what_was_seen_elsewhere_stays_out(vain):
+    assert lines(who_counts([vain, placed(4, seen=True)], TASKS, "first").votes) == []
+
+
+def test_a_ballot_not_seen_before_goes_before_one_that_was():
+    ballots = [placed(3, drawn=False, unusable=1), placed(4, seen=True), placed(5)]
+    assert lines(who_counts(ballots, TASKS, "first").votes) == [5]
 
 
 def test_some_usable_marks_are_enough():

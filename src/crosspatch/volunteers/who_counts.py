@@ -6,7 +6,7 @@ ballot is no vote either. Nor is one that leaves a model's proposals as they wer
 it may be agreement, it may be haste, and it is not independent of the model.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -66,23 +66,27 @@ def who_counts(
     region_tasks : tasks in which nothing drawn means nothing there
     repeats : "first", "last" or "all"
         Which of a volunteer's ballots counts, by time. "first" also leaves out what the site
-        marked as seen before; its first ballot may be elsewhere. An anonymous name stands for one
+        marked as seen before, since the first ballot may be elsewhere; but where that is here and
+        counts for nothing, the earliest after it counts. An anonymous name stands for one
         internet address, which is taken for one volunteer.
     """
     counted = Counted([], [], [])
     candidates: list[Placed] = []
+    in_vain: list[Placed] = []
     identities: set[str] = set()
     for one in placed:
         reason = _why_not(one, region_tasks, identities)
         identities.add(one.ballot.classification_id)
         if reason is not None:
             counted.rejected.append((one, reason))
+            if reason != TWICE:
+                in_vain.append(one)
         elif one.ballot.gold:
             counted.gold.append(one)
             counted.rejected.append((one, GOLD))
         else:
             candidates.append(one)
-    chosen = _choose(candidates, repeats)
+    chosen = _choose(candidates, repeats, in_vain)
     for one in candidates:
         if id(one) in chosen:
             counted.votes.append(one)
@@ -105,11 +109,27 @@ def _why_not(one: Placed, region_tasks: frozenset[str], identities: set[str]) ->
     return None if asked else UNASKED
 
 
-def _choose(candidates: list[Placed], repeats: Repeats) -> set[int]:
-    """Choose the ballots that count, by identity."""
+def _choose(candidates: list[Placed], repeats: Repeats, in_vain: Sequence[Placed]) -> set[int]:
+    """Choose the ballots that count, by identity; ``in_vain`` are those that count for nothing."""
     if repeats == "all":
         return {id(one) for one in candidates}
-    ordered = sorted(candidates, key=lambda one: (one.ballot.created_at, one.ballot.line))
+    ordered = sorted(candidates, key=_when)
     if repeats == "first":
-        ordered = [one for one in reversed(ordered) if not one.ballot.seen]
+        began = {
+            one.ballot.volunteer: _when(one)
+            for one in sorted(in_vain, key=_when, reverse=True)
+            if not one.ballot.seen
+        }
+        again = [one for one in ordered if one.ballot.seen and _is_after(began, one)]
+        fresh = [one for one in ordered if not one.ballot.seen]
+        ordered = [*again[::-1], *fresh[::-1]]
     return {id(one) for one in {one.ballot.volunteer: one for one in ordered}.values()}
+
+
+def _when(one: Placed) -> tuple[str, int]:
+    return one.ballot.created_at, one.ballot.line
+
+
+def _is_after(began: Mapping[str, tuple[str, int]], one: Placed) -> bool:
+    """Whether a volunteer's first look, which counts for nothing, was before this ballot."""
+    return one.ballot.volunteer in began and began[one.ballot.volunteer] < _when(one)
