@@ -19,7 +19,7 @@ from crosspatch.feedback.zooniverse.ledger import KEY, Ledger
 from crosspatch.feedback.zooniverse.patience import NotAllowedError, Patience
 from crosspatch.volunteers.proposals import read_proposals
 from crosspatch.workflows.info import info
-from crosspatch.workflows.zooniverse import push
+from crosspatch.workflows.zooniverse import push, summary
 from panoptes_server import PASSWORD, PROJECT, WORKFLOW, Server
 from pushes import make_predictions, make_queue
 
@@ -295,9 +295,66 @@ def test_a_priority_is_set_although_somebody_edits_the_subject(server, given, tm
 
 def test_names_of_several_subjects_are_not_guessed(tmp_path):
     path = subjects_csv(tmp_path, [(1, {"Filename": "a.tif"}), (2, {"file": "A.png"}), (3, {})])
-    known, ambiguous = plans.known_subjects(path)
-    assert known == {"1": "1", "2": "2", "3": "3"}
-    assert ambiguous == ["a"]
+    standing = plans.read_standing(path, WORKFLOW)
+    assert standing.known == {"1": "1", "2": "2", "3": "3"}
+    assert standing.ambiguous == {"a"}
+
+
+def test_a_name_of_several_subjects_is_left_and_not_uploaded_yet_again(given, tmp_path):
+    rows = [(number, {"Filename": f"{NAMES[0].upper()}.tif"}) for number in (501, 502)]
+    rows += [(number, {"Filename": f"{NAMES[1]}.tif"}) for number in (503, 504)]
+    given["subjects"] = subjects_csv(tmp_path, rows)
+    make_queue(given["queue"], [(NAMES[0], "people"), (NAMES[1], "retire"), (NAMES[2], "people")])
+    plan = push(**given, limit=1).plan
+    assert [one.name for one in plan.new] == [NAMES[2]]
+    assert plan.left == [
+        (name, "stands for several subjects on Zooniverse") for name in (NAMES[0], NAMES[1])
+    ]
+
+
+def test_what_is_retired_in_this_workflow_is_not_said_to_be_shown_again(given, tmp_path):
+    """A subject has a row a workflow, and is retired in each by itself."""
+    path = tmp_path / "subjects.csv"
+    with path.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(("subject_id", "workflow_id", "metadata", "retired_at"))
+        for number, workflow, name, retired in [
+            (501, WORKFLOW, NAMES[0], "2026-01-01 00:00:00 UTC"),
+            (501, 99, NAMES[0], ""),
+            (502, WORKFLOW, NAMES[1], ""),
+            (502, 99, NAMES[1], "2026-01-01 00:00:00 UTC"),
+            (503, WORKFLOW, NAMES[2], "2026-01-01 00:00:00 UTC"),
+        ]:
+            table.writerow((number, workflow, json.dumps({"Filename": f"{name}.tif"}), retired))
+    decisions = zip(NAMES, ("people", "people", "retire"), strict=True)
+    make_queue(given["queue"], list(decisions))
+    plan = push(**given, subjects=path).plan
+    assert [(one.name, one.subject_id) for one in plan.older] == [(NAMES[1], "502")]
+    assert plan.left == [(NAMES[0], "is retired in this workflow: take it back there first")]
+    assert plan.retired == [(NAMES[2], "503")]
+
+
+def test_it_is_said_which_files_would_be_uploaded(given, tmp_path):
+    (tmp_path / "private").mkdir()
+    secret = tmp_path / "private" / "letter.tif"
+    (tmp_path / "images" / f"{NAMES[1]}.tif").rename(secret)
+    table = tmp_path / "maps/predictions.csv"
+    there = str(tmp_path / "images" / f"{NAMES[1]}.tif")
+    table.write_text(table.read_text().replace(there, str(secret)))
+    given["subjects"] = subjects_csv(tmp_path, [(501, {"Filename": f"{NAMES[2]}.tif"})])
+    plan = push(**given).plan
+    folders = f"{tmp_path / 'images'}, {tmp_path / 'private'}"
+    assert f"images to upload are read from {folders}" in summary(plan)
+    plans.write_plan(tmp_path / "plan.csv", plan)
+    with (tmp_path / "plan.csv").open(newline="") as file:
+        told = {row["name"]: (row["action"], row["file"]) for row in csv.DictReader(file)}
+    assert told == {
+        NAMES[0]: ("upload", str(tmp_path / "images" / f"{NAMES[0]}.tif")),
+        NAMES[1]: ("upload", str(secret)),
+        NAMES[2]: ("show again", ""),
+    }
+    make_queue(given["queue"], [(NAMES[2], "people")])
+    assert not any("read from" in line for line in summary(push(**given).plan))
 
 
 def test_a_project_or_workflow_without_rights_is_said(server, given):
@@ -404,7 +461,7 @@ def test_proposals_never_go_to_a_caesar_of_another_server(server, given, monkeyp
 KILLED = """
 import sys
 from crosspatch.feedback.zooniverse.patience import Patience
-from crosspatch.workflows.zooniverse import push
+from crosspatch.workflows.zooniverse import push, summary
 
 quick = Patience(tries=8, first_wait=0.02, longest_wait=0.2, timeout=10)
 maps, queue, out = sys.argv[1:]

@@ -14,7 +14,13 @@ from crosspatch.feedback.zooniverse.connection import Connection
 from crosspatch.feedback.zooniverse.exports import Export, Pull
 from crosspatch.feedback.zooniverse.ledger import Ledger
 from crosspatch.feedback.zooniverse.patience import NotThereError, Patience, ZooniverseError
-from crosspatch.feedback.zooniverse.plan import Plan, known_subjects, make_plan, write_plan
+from crosspatch.feedback.zooniverse.plan import (
+    Plan,
+    Standing,
+    make_plan,
+    read_standing,
+    write_plan,
+)
 from crosspatch.feedback.zooniverse.push import Push as Sending
 from crosspatch.feedback.zooniverse.push import Pushed
 from crosspatch.files import (
@@ -197,11 +203,11 @@ def push(
     project, workflow = _number("project", project), _number("workflow", workflow)
     out = Path(out)
     given = Predictions.open(predictions)
-    known, said = _known(subjects)
+    standing, said = _standing(subjects, workflow)
     plan = make_plan(
         given,
         read_queue(queue),
-        known=known,
+        standing=standing,
         files=None if images is None else _files_in(Path(images)),
         limit=limit,
     )
@@ -232,15 +238,15 @@ def push(
     return Push(out, plan, done, (*said, *done.said))
 
 
-def _known(subjects: PathLike | None) -> tuple[dict[str, str], list[str]]:
+def _standing(subjects: PathLike | None, workflow: str) -> tuple[Standing, list[str]]:
     if subjects is None:
-        return {}, []
+        return Standing(), []
     path = Path(subjects)
-    known, ambiguous = known_subjects(path / "subjects.csv" if path.is_dir() else path)
-    if not ambiguous:
-        return known, []
-    some = ", ".join(ambiguous[:5])
-    return known, [f"{len(ambiguous)} names stand for several subjects and are not used: {some}"]
+    standing = read_standing(path / "subjects.csv" if path.is_dir() else path, workflow)
+    if not standing.ambiguous:
+        return standing, []
+    count, some = len(standing.ambiguous), ", ".join(sorted(standing.ambiguous)[:5])
+    return standing, [f"{count} names stand for several subjects and are not used: {some}"]
 
 
 def _files_in(folder: Path) -> dict[str, Path]:
@@ -277,6 +283,8 @@ def summary(plan: Plan, seen: int = 10) -> Sequence[str]:
         f"{len(plan.new)} subjects to upload, {len(plan.older)} to show again, "
         f"{len(plan.retired)} to retire, {len(plan.left)} to leave"
     ]
+    if plan.folders:
+        lines.append(f"images to upload are read from {', '.join(map(str, plan.folders))}")
     lines += [f"  {one.priority}  {one.name}: {one.reason}" for one in plan.wanted[:seen]]
     if len(plan.wanted) > seen:
         lines.append(f"  ... and {len(plan.wanted) - seen} more")

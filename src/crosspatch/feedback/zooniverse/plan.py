@@ -46,6 +46,25 @@ class Wanted:
     subject_id: str | None = None
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What stands on Zooniverse, as a subjects export has it.
+
+    Attributes
+    ----------
+    known : dict of str to str
+        Names of one subject each, in lower case, files without suffix -> its number.
+    ambiguous : set of str
+        Names of several subjects, which are not among the known.
+    retired : set of str
+        Numbers of the subjects that are retired in the workflow.
+    """
+
+    known: Mapping[str, str] = field(default_factory=dict)
+    ambiguous: frozenset[str] = frozenset()
+    retired: frozenset[str] = frozenset()
+
+
 @dataclass
 class Plan:
     """What would be sent, and what would not and why.
@@ -71,12 +90,17 @@ class Plan:
         """Those that are on Zooniverse already."""
         return [one for one in self.wanted if one.subject_id is not None]
 
+    @property
+    def folders(self) -> list[Path]:
+        """Where the images lie that are to be uploaded."""
+        return sorted({one.image.parent for one in self.new})
+
 
 def make_plan(
     predictions: Predictions,
     queue: Sequence[QueueRow],
     *,
-    known: Mapping[str, str],
+    standing: Standing | None = None,
     files: Mapping[str, Path] | None = None,
     limit: int | None = None,
 ) -> Plan:
@@ -86,46 +110,54 @@ def make_plan(
     ----------
     predictions : masks and overlays of the queue's subjects
     queue : by rank; "next" and "people" go to people, "retire" is retired, "labelled" is left
-    known : name -> number of subjects that are on Zooniverse, from `known_subjects`
+    standing : what is on Zooniverse, from `read_standing`
     files : images by name, where they are no longer where they were when they were predicted
     limit : no more than so many subjects for people
     """
-    plan = Plan()
+    plan, standing = Plan(), standing or Standing()
     rows = {row["name"]: row for row in predictions.rows}
     for row in queue:
-        number = known.get(row.name.lower())
-        if row.decision == "retire":
+        number = standing.known.get(row.name.lower())
+        if row.decision == "labelled":
+            plan.left.append((row.name, "has a mask already"))
+        elif row.name.lower() in standing.ambiguous:
+            plan.left.append((row.name, "stands for several subjects on Zooniverse"))
+        elif row.decision == "retire":
             if number is None:
                 plan.left.append((row.name, "can be retired, and is not on Zooniverse"))
             else:
                 plan.retired.append((row.name, number))
-        elif row.decision == "labelled":
-            plan.left.append((row.name, "has a mask already"))
+        elif number in standing.retired:  # nobody would be shown it, in whatever set
+            why = "is retired in this workflow: take it back there first"
+            plan.left.append((row.name, why))
         elif limit is not None and len(plan.wanted) >= limit:
             plan.left.append((row.name, "beyond the limit"))
         elif row.name not in rows:
             plan.left.append((row.name, "has no prediction"))
         else:
-            given = rows[row.name]
-            if (given.get("planes") or "1") != "1":
-                plan.left.append((row.name, "is a stack of planes, which is no one picture"))
-                continue
-            image = _image_of(given, files)
-            if image is None:
-                plan.left.append((row.name, f"its image {given['file']} is not there"))
-                continue
-            plan.wanted.append(
-                Wanted(
-                    row.name,
-                    row.priority,
-                    row.reason,
-                    image,
-                    inside(predictions.path, given["mask"]),
-                    inside(predictions.path, f"overlays/{given['name']}.png"),
-                    number,
-                )
-            )
+            one = _wanted(row, rows[row.name], number, predictions.path, files)
+            if isinstance(one, str):
+                plan.left.append((row.name, one))
+            else:
+                plan.wanted.append(one)
     return plan
+
+
+def _wanted(
+    row: QueueRow,
+    given: Mapping[str, str],
+    number: str | None,
+    folder: Path,
+    files: Mapping[str, Path] | None,
+) -> Wanted | str:
+    """Gather what is to be shown of a subject; or say why it cannot be shown."""
+    if (given.get("planes") or "1") != "1":
+        return "is a stack of planes, which is no one picture"
+    image = _image_of(given, files)
+    if image is None:
+        return f"its image {given['file']} is not there"
+    mask, overlay = inside(folder, given["mask"]), inside(folder, f"overlays/{given['name']}.png")
+    return Wanted(row.name, row.priority, row.reason, image, mask, overlay, number)
 
 
 def _image_of(given: Mapping[str, str], files: Mapping[str, Path] | None) -> Path | None:
@@ -135,40 +167,41 @@ def _image_of(given: Mapping[str, str], files: Mapping[str, Path] | None) -> Pat
     return path if path.is_file() else None
 
 
-def known_subjects(export: Path) -> tuple[dict[str, str], list[str]]:
-    """Read a subjects export: subject number, and file names in the metadata -> subject number.
+def read_standing(export: Path, workflow: str) -> Standing:
+    """Read a subjects export: numbers, and file names in the metadata; what a workflow retired.
 
-    Returns
-    -------
-    known : dict of str to str
-        Names in lower case, files without suffix.
-    ambiguous : list of str
-        Names of several subjects, which are not among the known.
+    A subject has a row for each of its sets and workflows, and is retired in each by itself. An
+    export without the columns that say so retires none.
     """
     numbers: dict[str, set[str]] = {}
-    for number, metadata in _subjects_in(export):
+    retired: set[str] = set()
+    for number, cells in _subjects_in(export):
+        if cells.get("workflow_id") == workflow and cells.get("retired_at"):
+            retired.add(number)
         numbers.setdefault(number, set()).add(number)
         try:
-            _, files = status_and_files(f'{{"{number}": {metadata or "{}"}}}', number)
+            _, files = status_and_files(f'{{"{number}": {cells["metadata"] or "{}"}}}', number)
         except RowError:
             continue
         for name in files:
             stem = name.replace("\\", "/").rsplit("/", 1)[-1].strip().lower().rsplit(".", 1)[0]
             numbers.setdefault(stem, set()).add(number)
     known = {name: one.pop() for name, one in numbers.items() if len(one) == 1}
-    return known, sorted(set(numbers) - set(known))
+    return Standing(known, frozenset(numbers.keys() - known.keys()), frozenset(retired))
 
 
-def _subjects_in(export: Path) -> Iterator[tuple[str, str]]:
+def _subjects_in(export: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """Read (number, cells by column) of each row."""
     header = read_header(export)
     missing = header.missing(("subject_id", "metadata"))
     if missing:
         raise InputError(f"{export}: lacks the column {missing[0]}; is it a subject export?")
-    number, metadata = (header.names.index(name) for name in ("subject_id", "metadata"))
     for block in blocks(export, header):
         for row in read_block(export, block, header):
-            if isinstance(row, Row) and row.cells[number].strip().isdecimal():
-                yield row.cells[number].strip(), row.cells[metadata].strip()
+            if isinstance(row, Row):
+                cells = dict(zip(header.names, map(str.strip, row.cells), strict=True))
+                if cells["subject_id"].isdecimal():
+                    yield cells["subject_id"], cells
 
 
 def key_of(project: str, subject_set: str, wanted: Wanted) -> str:
@@ -220,22 +253,19 @@ def write_plan(path: Path, plan: Plan) -> None:
         table.writerows(plan_rows(plan))
 
 
-PLAN_COLUMNS = ("name", "action", "priority", "subject_id", "why")
+PLAN_COLUMNS = ("name", "action", "priority", "subject_id", "why", "file")
 
 
-def plan_rows(plan: Plan) -> list[tuple[str, str, str, str, str]]:
+def plan_rows(plan: Plan) -> list[tuple[str, ...]]:
     """List what would be done with every subject of the queue."""
-    rows = [
-        (
-            one.name,
-            "upload" if one.subject_id is None else "show again",
-            str(one.priority),
-            one.subject_id or "",
-            one.reason,
-        )
+    rows: list[tuple[str, ...]] = [
+        (one.name, "upload", str(one.priority), "", one.reason, str(one.image))
+        if one.subject_id is None
+        else (one.name, "show again", str(one.priority), one.subject_id, one.reason, "")
         for one in plan.wanted
     ]
     rows += [
-        (name, "retire", "", number, "the model's mask will do") for name, number in plan.retired
+        (name, "retire", "", number, "the model's mask will do", "")
+        for name, number in plan.retired
     ]
-    return rows + [(name, "leave", "", "", why) for name, why in plan.left]
+    return rows + [(name, "leave", "", "", why, "") for name, why in plan.left]
