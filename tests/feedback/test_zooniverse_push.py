@@ -131,11 +131,29 @@ def test_a_second_run_sends_nothing_again(server, given):
     assert server.world.imports == 1
 
 
-def test_without_its_ledger_a_push_finds_its_set_again(server, given, tmp_path):
+@pytest.mark.parametrize("lost", [True, False])
+def test_without_its_ledger_a_push_finds_its_set_and_subjects_again(server, given, tmp_path, lost):
+    """The ledger was lost, or the push is begun anew in another folder of the same name."""
     push(**given, yes=True)
-    (tmp_path / "push/ledger.jsonl").unlink()
+    numbers = set(server.world.subjects)
+    if lost:
+        (tmp_path / "push/ledger.jsonl").unlink()
+    else:
+        given["out"] = tmp_path / "other" / "push"
+    server.trouble("PUT /storage/subject", "status", status=503, times=5, skip=2)
+    with pytest.raises(CrosspatchError):
+        push(**given, yes=True)
+    looks = server.count("GET /api/subjects$")
+    push(**given, yes=True)  # now the ledger knows the set, and still that it was there before
+    assert set(server.world.subjects) == numbers
+    assert server.count("GET /api/subjects$") == looks + 1
+    assert server.count("DELETE") == 0
+    check_whole(server.world)
+
+
+def test_a_new_subject_set_costs_no_looking_for_subjects(server, given):
     push(**given, yes=True)
-    assert len(server.world.sets) == 1
+    assert server.count("GET /api/subjects$") == 0
 
 
 @pytest.mark.parametrize("kind", ["refuse", "lose", "cut", "status"])
@@ -208,6 +226,24 @@ def test_a_subject_that_was_made_twice_is_deleted_once(server, given):
     made = push(**given, yes=True)
     assert any("1 subjects had been made twice" in one for one in made.said)
     check_whole(server.world)
+
+
+@pytest.mark.parametrize("told_by", ["links", "members"])
+def test_a_double_that_is_in_a_set_is_never_deleted(server, given, told_by):
+    """People may have drawn on it."""
+    push(**given, yes=True)
+    first = next(iter(server.world.subjects.values()))
+    double = first | {"id": str(next(server.world.ids))}
+    server.world.subjects[double["id"]] = double
+    if told_by == "links":
+        double["links"] = {"project": PROJECT, "subject_sets": ["77"]}
+    else:
+        server.world.members["77", double["id"]] = 10
+    with Ledger(given["out"] / "ledger.jsonl") as ledger:
+        ledger.note("doubt")
+    made = push(**given, yes=True)
+    assert double["id"] in server.world.subjects
+    assert not any("made twice" in one for one in made.said)
 
 
 def subjects_csv(tmp_path, rows):

@@ -23,6 +23,8 @@ class Ledger:
     ----------
     subject_set : dict or None
         ``id`` and ``created`` (the server's clock) of the subject set, once it is known.
+    found_set : bool
+        Whether the set was there before this ledger, and subjects of other ledgers with it.
     begun : set of str
         Keys of subjects whose making was asked for.
     subjects : dict of str to str
@@ -41,6 +43,7 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.subject_set: dict[str, str] | None = None
+        self.found_set = False
         self.begun: set[str] = set()
         self.subjects: dict[str, str] = {}
         self.stored: set[str] = set()
@@ -98,6 +101,7 @@ class Ledger:
         match line["what"]:
             case "set":
                 self.subject_set = {"id": str(line["id"]), "created": str(line["created"])}
+                self.found_set = bool(line.get("found"))
             case "begin":
                 self.begun.add(str(line["key"]))
             case "subject":

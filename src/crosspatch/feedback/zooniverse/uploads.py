@@ -2,7 +2,8 @@
 
 Making a subject is the one call that must not be repeated blindly. Its key is in the ledger before
 the call; after a lost answer, or a killed process, the project's newest subjects are looked through
-for the key before another attempt.
+for the key before another attempt. Where the subject set was there before the ledger, another
+folder's push may have made the subjects: then each is looked for first.
 """
 
 import logging
@@ -39,6 +40,7 @@ class Uploads:
 
     def __init__(self, connection: Connection, ledger: Ledger, project: str) -> None:
         self._connection, self._ledger, self._project = connection, ledger, project
+        self._standing: dict[str, list[dict[str, Any]]] | None = None
 
     # -- the subject set
 
@@ -61,12 +63,15 @@ class Uploads:
                 "links": {"project": self._project},
             }
         }
-        found = self._once(
+        before = self._found_set(key)
+        one = before or self._once(
             lambda: self._found_set(key),
             lambda: self._connection.post("subject_sets", body).body["subject_sets"][0],
+            first_look=False,
         )
-        self._ledger.note("set", id=found["id"], created=found.get("created_at") or "")
-        return str(found["id"])
+        there = before is not None
+        self._ledger.note("set", id=one["id"], created=one.get("created_at") or "", found=there)
+        return str(one["id"])
 
     def _found_set(self, key: str) -> dict[str, Any] | None:
         query: dict[str, Any] = {"project_id": self._project, "metadata.crosspatch": key}
@@ -104,7 +109,8 @@ class Uploads:
             lost = key in ledger.lost
             if not lost:
                 ledger.note("begin", key=key)
-            made = self._once(
+            made = None if lost else self._stood_before(key)
+            made = made or self._once(
                 lambda: self._found_subject(key),
                 lambda: self._connection.post("subjects", body).body["subjects"][0],
                 first_look=lost,
@@ -131,7 +137,7 @@ class Uploads:
         look: Callable[[], dict[str, Any] | None],
         make: Callable[[], dict[str, Any]],
         *,
-        first_look: bool = True,
+        first_look: bool,
     ) -> dict[str, Any]:
         """Make something unless it is there; after a lost answer look again before another try."""
         patience, problem = self._connection.patience, ""
@@ -156,8 +162,22 @@ class Uploads:
         log.info("subject %s had been made although its answer was lost", found[0]["id"])
         return found[0] | {"locations": None}
 
-    def _copies(self, keys: set[str]) -> dict[str, list[dict[str, Any]]]:
-        """Look through what was made in the project since the subject set, the newest first."""
+    def _stood_before(self, key: str) -> dict[str, Any] | None:
+        """Find a subject that a push without this ledger made in the same set: all at one look."""
+        if not self._ledger.found_set:
+            return None
+        if self._standing is None:
+            self._standing = self._copies()
+        found = self._standing.get(key)
+        return found[0] | {"locations": None} if found else None
+
+    def _copies(self, keys: set[str] | None = None) -> dict[str, list[dict[str, Any]]]:
+        """Look through what was made in the project since the subject set, the newest first.
+
+        Returns
+        -------
+        dict of key -> subjects of that key, the first made first; without ``keys`` of all
+        """
         assert self._ledger.subject_set is not None
         since = _moment(self._ledger.subject_set["created"])
         found: dict[str, list[dict[str, Any]]] = {}
@@ -165,7 +185,7 @@ class Uploads:
         for page in self._connection.pages("subjects", backwards=True, project_id=self._project):
             for one in page:
                 key = (one.get("metadata") or {}).get(KEY)
-                if key in keys:
+                if key is not None and (keys is None or key in keys):
                     found.setdefault(str(key), []).append(dict(one))
             numbers = [int(one["id"]) for one in page]
             falling = not numbers or below is None or max(numbers) < below
@@ -186,13 +206,26 @@ class Uploads:
         for key, copies in self._copies(set(self._ledger.subjects)).items():
             for one in copies:
                 if str(one["id"]) != self._ledger.subjects[key]:
-                    try:
-                        etag = self._connection.get(f"subjects/{one['id']}").etag
-                        self._connection.delete(f"subjects/{one['id']}", etag)
-                    except NotThereError:
-                        continue
-                    removed += 1
+                    removed += self._remove(str(one["id"]))
         return removed
+
+    def _remove(self, number: str) -> bool:
+        """Delete a subject, unless it is in a set: people may have drawn on it."""
+        try:
+            body, etag = self._connection.get(f"subjects/{number}")
+            links = body["subjects"][0].get("links") or {}
+            if links.get("subject_sets") or self._is_member(number):
+                return False
+            self._connection.delete(f"subjects/{number}", etag)
+        except NotThereError:
+            return False
+        return True
+
+    def _is_member(self, number: str) -> bool:
+        """Whether a subject is in any set; its own links need not tell."""
+        body = self._connection.get("set_member_subjects", subject_id=number).body
+        found = body.get("set_member_subjects") or []
+        return any(str(one["links"]["subject"]) == number for one in found)
 
     # -- subjects that were there before
 
