@@ -17,11 +17,11 @@ NOBODY = calibrate([])
 
 
 def seen(name, status="open", *, uncertainty=0.1, confidence=0.5, verdict=0.5, disagreement=NAN,
-         foreground=0.2, features=(0.0, 0.0)):  # fmt: skip
+         foreground=0.2, features=(0.0, 0.0), trained=False):  # fmt: skip
     subject = Subject(name, Path(f"images/{name}.png"), None, None, f"g-{name}")
     return Seen(
         subject, status, uncertainty, confidence, verdict, disagreement, foreground,
-        np.array(features, dtype=np.float32),
+        np.array(features, dtype=np.float32), trained=trained,
     )  # fmt: skip
 
 
@@ -151,3 +151,21 @@ def test_the_same_subjects_in_another_order_give_the_same_queue():
 def test_all_labelled_and_nobody_waiting_is_a_queue_too():
     rows = make_queue([seen("a", "trained"), seen("b", "labelled")], NOBODY)
     assert {row.decision for row in rows} == {"labelled"}
+
+
+def test_an_open_subject_that_the_model_was_trained_on_is_neither_retired_nor_new():
+    rows = make_queue(
+        [
+            seen("known", confidence=0.99, features=(9, 0), trained=True),
+            seen("sure", confidence=0.99, features=(9, 0)),
+            seen("unlike", confidence=0.1, features=(0, 0)),
+        ],
+        retiring(0.9), count=1,
+    )  # fmt: skip
+    assert [(row.name, row.decision) for row in rows] == [
+        ("unlike", "next"), ("known", "people"), ("sure", "retire"),
+    ]  # fmt: skip
+    assert {row.name: row.novelty for row in rows if row.name != "unlike"} == {
+        "known": 0, "sure": 0,
+    }  # fmt: skip
+    assert "trained on what they had so far" in rows[1].reason

@@ -166,6 +166,27 @@ class TestVotes:
         assert rows["sure1"].status == "open"
         assert made.table["retirement"]["subjects"] == 30  # an unfinished mask proves nothing
 
+    def test_one_that_is_still_shown_is_open_though_the_model_was_trained_on_it(self, tmp_path):
+        data = Dataset.open(self.voted(tmp_path / "kelp"))
+        told = {data.content(one) for one in data.subjects if one.name in ("sure0", "held00")}
+        model = save_pixelwise_model(tmp_path / "m", contents=frozenset(told))
+        made = queue(model, data, out=tmp_path / "queue.csv", count=0)
+        rows = {row.name: row for row in made.rows}
+        assert (rows["sure0"].status, rows["sure0"].decision) == ("open", "people")
+        assert rows["sure0"].reason == (
+            "volunteers are not done, and the model was trained on what they had so far"
+        )
+        assert rows["held00"].status == "trained"
+        assert made.table["retirement"]["subjects"] == 29  # not held00, and no open one
+
+    def test_what_volunteers_are_done_with_is_done(self, tmp_path):
+        data = Dataset.open(self.voted(tmp_path / "kelp", retired="yes"))
+        told = {data.content(one) for one in data.subjects if one.name == "sure0"}
+        model = save_pixelwise_model(tmp_path / "m", contents=frozenset(told))
+        made = queue(model, data, out=tmp_path / "queue.csv", count=0)
+        row = next(row for row in made.rows if row.name == "sure0")
+        assert (row.status, row.decision) == ("trained", "labelled")
+
     def test_more_votes_than_voters_cost_that_subject_only(self, model, tmp_path):
         data = self.voted(tmp_path / "kelp")
         save(data / "votes/sure0.png", truth() * 9)

@@ -45,6 +45,7 @@ class Seen:
     uncertainty, confidence, verdict, disagreement, foreground : see `crosspatch.feedback.table`
     features : (F,) float32, means of the bottleneck's features
     iou : of the model's mask with the drawn one, 1 where both are empty; nan without a mask
+    trained : whether the model has seen its label; an open one's was what volunteers had so far
     """
 
     subject: Subject
@@ -56,6 +57,7 @@ class Seen:
     foreground: float
     features: NDArray[np.float32]
     iou: float = math.nan
+    trained: bool = False
 
 
 class Witness(nn.Module):
@@ -152,9 +154,10 @@ class Observer:
         claimed = probability >= threshold
         known = ~np.isnan(probability)
         counted = int(np.count_nonzero(known))
+        trained = content_of(image.pixels) in self.model.facts.seen
         return Seen(
             subject=subject,
-            status=self._status(subject, image),
+            status=self._status(subject, trained),
             uncertainty=self._uncertainty(image, pixels) if counted else math.nan,
             confidence=confidence(probability, threshold),
             verdict=self.witness.verdict() if counted else math.nan,
@@ -162,6 +165,7 @@ class Observer:
             foreground=float(np.count_nonzero(claimed)) / counted if counted else math.nan,
             features=self.witness.mean_features(),
             iou=_iou(claimed, mask),
+            trained=trained,
         )
 
     def mask_of(self, image: Image) -> NDArray[np.uint8]:
@@ -204,11 +208,12 @@ class Observer:
             raise InputError(f"{subject.mask}: {other}")
         return np.where(image.valid, mask, np.uint8(IGNORED))
 
-    def _status(self, subject: Subject, image: Image) -> Status:
-        if content_of(image.pixels) in self.model.facts.seen:
+    def _status(self, subject: Subject, trained: bool) -> Status:
+        if self.votes.unfinished(subject.name):
+            return "open"
+        if trained:
             return "trained"
-        is_open = subject.mask is None or self.votes.unfinished(subject.name)
-        return "open" if is_open else "labelled"
+        return "open" if subject.mask is None else "labelled"
 
 
 def observer(

@@ -163,9 +163,12 @@ def make_queue(
 
 
 def _may_go(one: Seen, retirement: Retirement) -> bool:
-    """Whoever the model is sure of may go, unless the people who saw it say otherwise."""
+    """Whoever the model is sure of may go, unless the people who saw it say otherwise.
+
+    Nor on the word of a model that has learnt the answer: that it is sure of it says nothing.
+    """
     contradicted = one.disagreement > 1 - GOOD_IOU
-    return retirement.retires(one.confidence) and not contradicted
+    return retirement.retires(one.confidence) and not contradicted and not one.trained
 
 
 def _rows(
@@ -250,6 +253,8 @@ def _why(one: Seen, ranked: tuple[float, float], retirement: Retirement) -> list
             f"its mask does not look like a person's (the discriminator believes "
             f"{one.verdict:.0%} of the patches)"
         )
+    if one.trained:
+        said.append("volunteers are not done, and the model was trained on what they had so far")
     if not said:
         found = "the model finds nothing here, and" if one.foreground == 0 else "the model"
         enough = "nothing can be retired" if retirement.threshold is None else "that is not enough"
@@ -273,7 +278,7 @@ def _or(value: float, other: float) -> float:
 
 
 def _centres(seen: Sequence[Seen]) -> list[int]:
-    return [place for place, one in enumerate(seen) if one.status != "open"]
+    return [place for place, one in enumerate(seen) if one.status != "open" or one.trained]
 
 
 def _features(seen: Sequence[Seen]) -> Values:

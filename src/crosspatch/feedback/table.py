@@ -35,7 +35,7 @@ COLUMNS = {
     "foreground": "share of the pixels with data that the model's mask calls foreground, [0, 1]",
     "novelty": "distance of its features from the nearest labelled subject's; 1 is usual here",
     "group": "what it belongs to: scene, volume, place",
-    "status": "open, labelled, or trained: the model has seen its label",
+    "status": "open, labelled, or trained: the model has seen its final label",
     "file": "the image, inside the data set",
 }
 """Columns of ``queue.csv``, in order. Empty cells: the measure has no meaning for this subject."""

@@ -95,7 +95,8 @@ def queue(
     """Say which subjects still need people, which to label next, and which can be retired.
 
     Open subjects are those without a mask, and those that Zooniverse still shows to volunteers
-    (``retired`` is "no" in subjects.csv). Where there is none, every labelled subject that the
+    (``retired`` is "no" in subjects.csv), also where the model was trained on the mask so far, but
+    those are not retired. Where there is none, every labelled subject that the
     model has not seen is treated as open, to be given a second look.
 
     Parameters
@@ -150,7 +151,7 @@ def held_out(seen: Sequence[Seen]) -> list[Held]:
 
     They are finished, and of no group of which the model has seen a label.
     """
-    trained = {one.subject.group for one in seen if one.status == "trained"}
+    trained = {one.subject.group for one in seen if one.trained}
     return [
         Held(one.subject.name, one.subject.group, one.confidence, one.iou)
         for one in seen
