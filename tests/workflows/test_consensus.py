@@ -81,6 +81,30 @@ def test_a_data_set_ready_for_prepare(export, photos, tmp_path):
     assert any("9 classifications read, 7 kept, 2 rejected" in said for said in made.said)
 
 
+def test_tiles_of_one_scene_stay_together_once_their_groups_are_written(tmp_path, photos):
+    """As the sentence and docs/how-to/consensus.md say."""
+    tiles = [str(number) for number in range(10, 18)]
+    for tile in tiles:
+        Image.new("RGB", (20, 10), (int(tile), 90, 200)).save(photos / f"{tile}.png")
+    rows = [exports.row(int(tile), "ann", tile, [BIG]) for tile in tiles]
+    made = consensus(exports.write(tmp_path / "e.csv", rows), out=tmp_path / "set", images=photos)
+    assert any("where several are tiles of one scene, write the scene" in one for one in made.said)
+    lines = [f"{tile},scene-{int(tile) % 2}" for tile in tiles]
+    (tmp_path / "set/splits.csv").write_text("\n".join(["name,group", *lines]), encoding="utf-8")
+    again = Dataset.open(tmp_path / "set")
+    assert problems(again) == []
+    placed = {(one.group, one.split) for one in again.subjects}
+    assert len(placed) == 2
+    assert {split for _, split in placed} == {"train", "test"}
+
+
+def test_one_subject_has_no_neighbours(tmp_path):
+    made = consensus(
+        exports.write(tmp_path / "e.csv", [exports.row(1, "ann", "7", [BIG])]), out=tmp_path / "set"
+    )
+    assert not any("tiles" in one for one in made.said)
+
+
 def test_the_public_name_and_crops_from_it(export, photos, tmp_path):
     kelp = cp.consensus(export, out=tmp_path / "set", images=photos, at_least=1)
     crops = cp.prepare(kelp, recipe="windows", size=32, out=tmp_path / "crops")

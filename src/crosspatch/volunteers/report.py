@@ -124,6 +124,12 @@ def sentences(choice: Choice, gathered: Gathered, work: BucketWork, images: bool
     said.append(
         f"{states[MADE]} masks made" + (f"; subjects skipped: {skipped}" if skipped else "")
     )
+    if states[MADE] > 1:  # neither an export nor a file says which scene a tile was cut from
+        said.append(
+            "splits.csv takes each subject for a place of its own: where several are tiles of one "
+            "scene, write the scene into its column 'group' and take its column 'split' out before "
+            "prepare, or neighbours are both trained and tested on"
+        )
     if not images:
         said.append(
             "no images were given, so there are masks only: put each subject's image into images/ "
