@@ -91,7 +91,9 @@ def judge(
     seed : of the bootstrap
     """
     rows = scores.with_columns(
-        pl.lit("transfer").alias("kind"), pl.col("round").cast(pl.Float64).alias("fraction")
+        pl.lit("transfer").alias("kind"),
+        pl.col("round").cast(pl.Float64).alias("fraction"),
+        pl.lit(0).alias("fold"),
     )
     resampled = resample(cube(rows), seed=seed)
     cells = [Cell(START, 0.0)] + [
