@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from crosspatch.models.storage import Model, save_model
 from crosspatch.studies.measures import (
     adapted,
     divergence,
@@ -94,7 +95,7 @@ def test_regret_is_what_a_choice_lost():
     )
 
 
-def test_same_channels_keep_their_input_layer_and_others_get_the_mean(tmp_path):
+def test_same_channels_keep_their_input_layer_and_new_ones_add_nothing(tmp_path):
     model = make_source(tmp_path / "photos", RGB)
     same, how = adapted(model, RGB)
     other, otherwise = adapted(model, BANDS)
@@ -102,9 +103,38 @@ def test_same_channels_keep_their_input_layer_and_others_get_the_mean(tmp_path):
     assert (how, otherwise) == ("copy", "mean")
     assert torch.equal(same.encoder[0].conv.weight, theirs)
     weight = other.encoder[0].conv.weight
-    assert torch.allclose(weight[:, 3], theirs.mean(dim=1))  # near infrared
+    assert not weight[:, 3].any()  # near infrared: all that the source knows is given away
     assert torch.equal(weight[:, 0], theirs[:, 2])  # blue, wherever it stands
     assert torch.equal(other.encoder[1].conv.weight, model.load_generator().encoder[1].conv.weight)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "weights"),
+    [
+        (RGB, ("grey",), [9]),  # the source's are 2, 3 and 4
+        (("grey",), RGB, [2 / 3] * 3),
+        (RGB, ("red", "nir", "swir"), [2, 3.5, 3.5]),
+        (RGB, ("green", "red"), [5, 4]),  # blue is shared by the two that are left
+    ],
+)
+def test_the_sum_of_the_input_weights_stays_whatever_the_channels(
+    tmp_path, source, target, weights
+):
+    model = make_source(tmp_path / "a", source)
+    network = model.load_generator()
+    for place, value in enumerate((2.0, 3.0, 4.0)[: len(source)]):
+        network.encoder[0].conv.weight.data[:, place] = value
+    save_model(model.path, model.facts, network, model.load_discriminator())
+    found, how = adapted(Model.open(model.path), target)
+    assert how == "mean"
+    assert found.encoder[0].conv.weight[0, :, 0, 0].tolist() == pytest.approx(weights)
+
+
+def test_grey_images_are_as_near_in_one_channel_as_in_three(tmp_path):
+    grey = crops_of(1)[:, :1]
+    source = settle(tmp_path / "a", grey.repeat(1, 3, 1, 1))
+    assert measure(source, ("grey",), grey, masks_of()).distance == pytest.approx(0, abs=1e-3)
+    assert measure(source, ("grey",), grey / 3, masks_of()).distance > 0.1
 
 
 def crops_of(seed, spread=1.0):
@@ -120,8 +150,6 @@ def masks_of():
 
 def settle(path, images):
     """Make a source whose batch norm has seen these images."""
-    from crosspatch.models.storage import save_model
-
     model = make_source(path, RGB)
     network = model.load_generator().train()
     for module in network.modules():
@@ -131,7 +159,7 @@ def settle(path, images):
     with torch.no_grad():
         network(images)
     save_model(path, model.facts, network, model.load_discriminator())
-    return type(model).open(path)
+    return Model.open(path)
 
 
 def test_a_source_that_has_seen_such_images_is_near(tmp_path):

@@ -9,8 +9,9 @@ source's batch norm has kept of its own images and those of the target's images 
 (symmetric Kullback-Leibler divergence of normal distributions, as Li et al. 2016, "Revisiting batch
 normalization for practical domain adaptation", compare domains).
 
-All of them see the source with an input layer that fits the target: its own, channel by channel,
-where the channels are the same; else the mean of its channels' weights for each channel. A study
+All of them see the source with an input layer that fits the target: its own weights for a channel
+that it knows by name; those of its other channels, summed and shared out evenly, for the rest. The
+sum over channels stays, so that a distance is one of images, not of numbers of channels. A study
 trains with a *fresh* input layer. What a source knows in its input layer (colours, finest edges)
 therefore counts here and is lost there, and a domain can look nearer than it will be.
 """
@@ -51,7 +52,7 @@ class Measures:
     leep: float
     distance: float
     stem: str
-    """``copy`` or ``mean``: what became of the input layer for the measuring."""
+    """``copy`` or ``mean``: what became of the input layer for the measuring, see `adapted`."""
 
 
 def adapted(model: Model, channel_names: Sequence[str]) -> tuple[Generator, str]:
@@ -59,7 +60,7 @@ def adapted(model: Model, channel_names: Sequence[str]) -> tuple[Generator, str]
 
     Returns
     -------
-    generator in evaluation mode, and "copy" or "mean"
+    generator in evaluation mode, and "copy", or "mean" where weights were shared out anew
 
     Raises
     ------
@@ -75,7 +76,39 @@ def adapted(model: Model, channel_names: Sequence[str]) -> tuple[Generator, str]
         raise InputError(f"{model.path}: has {has}, which these measures do not know")
     tensors = read_weights(model.path / GENERATOR)
     carry_over(network, tensors, GENERATOR_STEM, plan, len(theirs))
+    if plan.stem == "mean":
+        weight = f"{GENERATOR_STEM}.weight"
+        network.state_dict()[weight].copy_(_shared_out(tensors[weight], plan.origins))
     return network.eval(), plan.stem
+
+
+def _shared_out(weights: Tensor, origins: Sequence[int | None]) -> Tensor:
+    """Lay an input layer out for other channels so that the sum over channels stays.
+
+    Batch norm in evaluation mode keeps what it knows of the source: a third of the response would
+    look like another domain. Channels of the same name keep their weights. Those of the source that
+    are left are summed and shared out evenly, to the channels that are new, or to all where none
+    is; new channels get nothing where none is left.
+
+    Parameters
+    ----------
+    weights : (D, S, kh, kw) tensor
+    origins : for each of C channels its place in the source, or None
+
+    Returns
+    -------
+    (D, C, kh, kw) tensor
+    """
+    left = [place for place in range(weights.shape[1]) if place not in origins]
+    new = [place for place, origin in enumerate(origins) if origin is None]
+    takers = new or range(len(origins))
+    share = weights[:, left].sum(dim=1) / len(takers)  # (D, kh, kw)
+    laid = [
+        weights[:, origin] if origin is not None else torch.zeros_like(share) for origin in origins
+    ]
+    for place in takers:
+        laid[place] = laid[place] + share
+    return torch.stack(laid, dim=1)
 
 
 @torch.inference_mode()

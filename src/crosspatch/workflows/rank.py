@@ -293,8 +293,8 @@ def _ordered(rows: Sequence[Ranked], by: str) -> list[Ranked]:
 
 def _said(rows: Sequence[Ranked], by: str, repeats: int) -> list[str]:
     said = [
-        "log_me, h_score, leep and distance look at each source with its own input layer, or the "
-        "mean of its channels; training starts with a fresh one, so what a source knows in its "
+        "log_me, h_score, leep and distance look at each source with its own input layer, shared "
+        "out anew where channels differ; training starts with a fresh one, so what a source knows in its "
         "input layer counts here and is lost there"
     ]
     if by == "distance":
