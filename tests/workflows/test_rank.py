@@ -1,6 +1,7 @@
 """Source models are ordered for a new target, and what cannot be a source is said."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -65,12 +66,57 @@ def test_without_probes_the_nearest_domain_stands_first(target, models):
     assert ranking.by == "distance"
     distances = [row.measures.distance for row in ranking.rows]
     assert distances == sorted(distances)
-    assert any("distance" in sentence for sentence in ranking.said)
+    assert "no steps were given to probe: ordered by the distance between domains" in ranking.said
 
 
 def test_two_label_groups_are_too_few_to_probe(target, models):
     write_splits(target, [(f"s{n}", "train", f"g{n % 2}") for n in range(9)])
-    assert rank(target, models=models, steps=5).by == "distance"
+    ranking = rank(target, models=models, steps=5)
+    assert ranking.by == "distance"
+    assert any("too few labelled groups" in sentence for sentence in ranking.said)
+
+
+def stub_probes(monkeypatch, **scores):
+    """Let probes come to these scores, by name of the model; of from scratch: ``scratch``."""
+
+    def probe(pack, sources, **_):
+        stub_probes.pack = pack
+        found = {str(model.path): scores[model.name] for model in sources}
+        return found | {SCRATCH: scores["scratch"]}
+
+    monkeypatch.setattr(module, "probe", probe)
+
+
+def test_from_scratch_ahead_by_less_than_the_repeats_differ_is_both_said(
+    target, models, monkeypatch
+):
+    stub_probes(monkeypatch, scratch=(0.5, 0.7), em=(0.45, 0.65), photos=(0.1, 0.1))
+    said = " ".join(rank(target, models=models, repeats=2).said)
+    assert "none of these models may be worth it" in said
+    assert "from scratch and em are nearer to each other than the 2 repeats" in said
+
+
+def test_repeats_that_say_nothing_are_told(target, models, monkeypatch):
+    stub_probes(monkeypatch, scratch=(0.5,), em=(0.6,), photos=(0.1,))
+    assert any("only 1 of 3 repeats" in one for one in rank(target, models=models).said)
+    stub_probes(monkeypatch, scratch=(), em=(), photos=())
+    ranking = rank(target, models=models)
+    assert (ranking.by, len(ranking.rows)) == ("distance", 2)
+    assert any("show foreground, so no probe has a score" in one for one in ranking.said)
+
+
+def test_only_labels_of_the_training_split_are_looked_at(target, models, monkeypatch):
+    splits = ["train"] * 5 + ["val"] * 2 + ["test"] * 2
+    write_splits(target, [(f"s{n}", split, f"g{n}") for n, split in enumerate(splits)])
+    for number in range(5, 9):
+        (target / f"masks/s{number}.png").write_bytes(b"shut")
+    (target / "images/s8.png").write_bytes(b"no picture")
+    dataset = Dataset.open(target)
+    make_source(models / "leaky", RGB, contents=[dataset.content(dataset.in_split("test")[0])])
+    stub_probes(monkeypatch, scratch=(0.5,), em=(0.6,), photos=(0.1,))
+    ranking = rank(target, models=models)
+    assert set(stub_probes.pack.subjects["subject"]) == {f"s{n}" for n in range(5)}
+    assert [Path(path).name for path, _ in ranking.skipped] == ["leaky"]
 
 
 def test_a_model_that_has_seen_the_target_is_left_out(target, models):

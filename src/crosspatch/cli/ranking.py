@@ -27,7 +27,7 @@ def rank(
     Parameters
     ----------
     dataset
-        Data set folder; only its training split is looked at.
+        Data set folder; only labels of its training split are looked at.
     models
         Folder that holds model or run folders, at any depth.
     recipe

@@ -1,31 +1,28 @@
 """``crosspatch rank``: which source model to start from, before training."""
 
-import logging
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from crosspatch import crops
 from crosspatch.crops import Crops
-from crosspatch.dataset import Dataset
+from crosspatch.crops.threads import cores, in_order
+from crosspatch.dataset import Dataset, Subject
 from crosspatch.errors import CrosspatchError, InputError
 from crosspatch.files import PathLike
 from crosspatch.models.runtime import keep_freed_memory
 from crosspatch.models.storage import Model, standardise, to_tensor
 from crosspatch.progress import Progress, silent
 from crosspatch.studies.measures import Measures, measure
-from crosspatch.workflows.train import train
+from crosspatch.workflows.probe import SCRATCH, probe, why_none
 
-SCRATCH = "from scratch"
 STEPS, REPEATS = 150, 3
 _MOST_CROPS = 64  # that the measures look at
-_LAST = 3  # checks of a probe whose mean is its score
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,8 @@ class Ranked:
     ----------
     name : of the model; "from scratch"
     path : of the model
-    probe : mean validation IoU at the end of the probes; nan without them
+    probe : IoU at the end of the probes, pooled over the crops set aside; mean of the repeats; nan
+        without them
     probes : each of them
     measures : see `crosspatch.studies.measures`
     """
@@ -84,13 +82,15 @@ def rank(
 
     A probe is the beginning of the real thing: training from the source, with a fresh input layer,
     on the target's training labels, for few steps with a schedule of that length; a third of the
-    label groups are set aside and scored. Every source, and from scratch, gets the same repeats
-    (seeds, subsets, order). Where fewer than three label groups leave nothing to score, models are
-    ordered by the distance between domains, which needs no labels.
+    label groups are set aside and scored, by IoU pooled over their crops. Every source, and from
+    scratch, gets the same repeats (seeds, subsets, order). Where fewer than three label groups
+    leave nothing to score, models are ordered by the distance between domains, which needs no
+    labels.
 
     Parameters
     ----------
-    dataset : a data set folder, or ``Dataset``; only its training split is looked at
+    dataset : a data set folder, or ``Dataset``; only labels of its training split are looked at,
+        and the images of the others only to leave out models that have seen them
     models : a folder that holds model or run folders, at any depth, or several models
     recipe, size, scale : how images become crops; ``size`` is by itself the commonest of the models
     foreground : the class to set against the rest, where dataset.toml has several
@@ -115,12 +115,19 @@ def rank(
     )
     found, skipped = _find(models)
     keep_freed_memory()
-    with tempfile.TemporaryDirectory(prefix="crosspatch-rank-") as folder:
+    # Windows cannot delete crops that are still mapped.
+    with tempfile.TemporaryDirectory(
+        prefix="crosspatch-rank-", ignore_cleanup_errors=True
+    ) as folder:
         pack = _pack(opened, found, recipe, size, scale, Path(folder) / "crops", progress)
-        sources, seen = _unseen(found, pack)
+        sources, seen = _unseen(found, {*pack.contents.values(), *_others(opened)})
         if not sources:
             raise InputError(_none_left(models, [*skipped, *seen]))
-        probes = _probes(pack, sources, steps, repeats, seed, device, Path(folder), progress)
+        unprobed = why_none(pack, steps, repeats)
+        probes = {} if unprobed else probe(
+            pack, sources, steps=steps, repeats=repeats, seed=seed, device=device,
+            folder=Path(folder), progress=progress,
+        )  # fmt: skip
         rows = [
             _row(
                 model.name,
@@ -130,12 +137,11 @@ def rank(
             )
             for model in sources
         ]
-    if probes:
-        rows.append(_row(SCRATCH, None, probes.get(SCRATCH, ()), None))
+    if any(probes.values()):
+        rows.append(_row(SCRATCH, None, probes[SCRATCH], None))
     by = "probe" if any(row.probes for row in rows) else "distance"
-    return Ranking(
-        tuple(_ordered(rows, by)), by, (*skipped, *seen), tuple(_said(rows, by, repeats))
-    )
+    ordered = tuple(_ordered(rows, by))
+    return Ranking(ordered, by, (*skipped, *seen), tuple(_said(ordered, unprobed, repeats)))
 
 
 def _find(models: PathLike | Sequence[PathLike]) -> tuple[list[Model], list[tuple[str, str]]]:
@@ -187,14 +193,36 @@ def _pack(
         raise InputError(f"{dataset.path}: has no labelled subject in the split 'train'")
     if size is None and recipe == "windows":
         size = Counter(model.facts.crop_size for model in models).most_common(1)[0][0]
+    subjects = tuple(
+        subject if subject.split == "train" else replace(subject, split=None)
+        for subject in dataset.subjects
+    )
     return crops.pack(
-        [dataset], crops.recipe(recipe, size=size, scale=scale), out, progress=progress
+        [replace(dataset, subjects=subjects)],
+        crops.recipe(recipe, size=size, scale=scale),
+        out,
+        progress=progress,
     )
 
 
-def _unseen(models: Sequence[Model], pack: Crops) -> tuple[list[Model], list[tuple[str, str]]]:
+def _others(dataset: Dataset) -> Iterator[str]:
+    """Fingerprint the images of the other splits; their labels stay shut."""
+    others = [subject for split in ("val", "test") for subject in dataset.in_split(split)]
+    for found in in_order(partial(_content, dataset), others, cores()):
+        yield from found
+
+
+def _content(dataset: Dataset, subject: Subject) -> list[str]:
+    try:
+        return [dataset.content(subject)]
+    except InputError:
+        return []  # no model can have seen what cannot be read
+
+
+def _unseen(
+    models: Sequence[Model], contents: Set[str]
+) -> tuple[list[Model], list[tuple[str, str]]]:
     """Leave out models that were trained on images of the target: they know the answers."""
-    contents = set(pack.contents.values())
     kept, seen = [], []
     for model in models:
         shared = len(model.facts.seen & contents)
@@ -203,70 +231,6 @@ def _unseen(models: Sequence[Model], pack: Crops) -> tuple[list[Model], list[tup
         else:
             kept.append(model)
     return kept, seen
-
-
-def _probes(
-    pack: Crops,
-    sources: Sequence[Model],
-    steps: int,
-    repeats: int,
-    seed: int,
-    device: str | None,
-    folder: Path,
-    progress: Progress,
-) -> dict[str, tuple[float, ...]]:
-    """Train a little from each source, and from scratch; give what each repeat came to."""
-    train_groups = set(pack.table["group"][pack.table["split"] == "train"])
-    if steps < 1 or (len(train_groups) < 3 and not len(pack.in_split("val"))):
-        return {}
-    starts: list[tuple[str, Model | None]] = [(str(model.path), model) for model in sources]
-    starts.append((SCRATCH, None))
-    found: dict[str, tuple[float, ...]] = {}
-    jobs = [(name, model, repeat) for repeat in range(repeats) for name, model in starts]
-    for done, (name, model, repeat) in enumerate(jobs):
-        progress("probing", done, len(jobs))
-        out = folder / f"probe-{done}"
-        score = _probe(pack, model, sources[0], steps, seed + repeat, device, out)
-        if score is not None:
-            found[name] = (*found.get(name, ()), score)
-    progress("probing", len(jobs), len(jobs))
-    return found
-
-
-def _probe(
-    pack: Crops,
-    model: Model | None,
-    like: Model,
-    steps: int,
-    seed: int,
-    device: str | None,
-    out: Path,
-) -> float | None:
-    """Train for a few steps; from scratch with the architecture of ``like``."""
-    network = like.facts.network.model_dump() if model is None else {}
-    settings: Mapping[str, Mapping[str, Any]] = {
-        "network": network,
-        "training": {"steps": steps, "seed": seed, "batch": 8, "checks": 10, "threads": 1,
-                     "validation_share": 1 / 3},
-        "transfer": {"stem": "skip"},
-    }  # fmt: skip
-    with _quiet():
-        run = train(pack, out=out, source=model, overrides=settings, device=device)
-    scores = [line.get("averaged_iou", line.get("plain_iou")) for line in run.metrics()[-_LAST:]]
-    known = [float(score) for score in scores if score is not None]
-    return float(np.mean(known)) if known else None
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep a dozen short trainings from saying a dozen times what each copied."""
-    log = logging.getLogger("crosspatch")
-    before = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(before)
 
 
 def _measured(model: Model, pack: Crops, seed: int) -> Measures:
@@ -291,22 +255,27 @@ def _ordered(rows: Sequence[Ranked], by: str) -> list[Ranked]:
     return sorted(rows, key=key)
 
 
-def _said(rows: Sequence[Ranked], by: str, repeats: int) -> list[str]:
+def _said(ordered: Sequence[Ranked], unprobed: str | None, repeats: int) -> list[str]:
     said = [
         "log_me, h_score, leep and distance look at each source with its own input layer, shared "
-        "out anew where channels differ; training starts with a fresh one, so what a source knows in its "
-        "input layer counts here and is lost there"
+        "out anew where channels differ; training starts with a fresh one, so what a source knows "
+        "in its input layer counts here and is lost there"
     ]
-    if by == "distance":
-        said.append("too few labelled groups to probe: ordered by the distance between domains")
-        return said
-    ordered = _ordered(rows, by)
+    counted = len(ordered[0].probes)
+    if not counted:
+        why = unprobed or "no labels that were set aside show foreground, so no probe has a score"
+        return [*said, f"{why}: ordered by the distance between domains"]
+    if counted < repeats:
+        said.append(
+            f"only {counted} of {repeats} repeats count: in the others, no labels that were set "
+            "aside show foreground"
+        )
     if ordered[0].name == SCRATCH:
         said.append("from scratch did best in the probes: none of these models may be worth it")
-    elif len(ordered) > 1 and ordered[0].probe - ordered[1].probe < _spread(ordered[:2]):
+    if ordered[0].probe - ordered[1].probe < _spread(ordered[:2]):
         said.append(
             f"{ordered[0].name} and {ordered[1].name} are nearer to each other than the "
-            f"{repeats} repeats of a probe: take either"
+            f"{counted} repeats of a probe: take either"
         )
     return said
 
