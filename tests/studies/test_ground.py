@@ -4,7 +4,9 @@ import pytest
 
 from crosspatch.errors import LeakError
 from crosspatch.studies.ground import lay_ground
+from crosspatch.studies.outline import outline
 from crosspatch.studies.plan import read_plan
+from crosspatch.training.samples import choose
 from folders import half, save
 from small_study import SIDE, squares, write_plan
 
@@ -59,3 +61,19 @@ def test_a_shared_image_is_named_as_people_know_it(data):
     sources = {"more": {"datasets": ["more"], "size": SIDE}}
     with pytest.raises(LeakError, match=r"\(first: s00 of the target is m00 of the source\)"):
         laid(data, sources=sources)
+
+
+def test_a_val_split_of_the_target_is_training_labels(data):
+    table = data / "grey/splits.csv"
+    rows = table.read_text(encoding="utf-8").splitlines()
+    rows[1:5] = [row.replace("train", "val") for row in rows[1:5]]  # two groups of six
+    table.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    ground = laid(data, sources=None)
+    assert sum("val split counts as training labels" in one for one in ground.said) == 1
+    (crops,) = ground.folds
+    spent = len(choose(crops, 0.5, 0.15, 0).subjects)
+    assert spent == 6
+    planned = outline(data / "study.toml")
+    assert {run.labels for run in planned.runs if "-50-" in run.name} == {spent}
+    assert planned.data[0].subjects == 12
+    assert sum("val split counts as training labels" in one for one in planned.said) == 1

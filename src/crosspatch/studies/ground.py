@@ -187,6 +187,7 @@ def _target_crops(
     plan: StudyTable, dataset: Dataset, folder: Path, progress: Progress
 ) -> tuple[tuple[Crops, ...], list[str]]:
     if not plan.folds:
+        dataset, said = with_validation(dataset)
         crops = pack([dataset], plan.target.made, folder / "target", overwrite=True,
                      progress=progress)  # fmt: skip
         if not len(crops.in_split("test")):
@@ -194,7 +195,7 @@ def _target_crops(
                 f"{dataset.path}: has no labelled subject in the split test: name some in "
                 "splits.csv, or give folds = 5 for cross-validation"
             )
-        return (crops,), []
+        return (crops,), said
     crops = pack([_all_in_training(dataset, plan.target.subjects)], plan.target.made,
                  folder / "target", overwrite=True, progress=progress)  # fmt: skip
     fold_of = grouped_folds(crops.subjects["group"].tolist(), plan.folds)
@@ -206,8 +207,24 @@ def _target_crops(
         }
         folds.append(refold(crops, splits, folder / f"target-fold-{fold}"))
     which = "of the training split " if plan.target.subjects == "train" else ""
-    said = f"{plan.folds}-fold cross-validation over {len(fold_of)} groups {which}of the target"
-    return tuple(folds), [said]
+    divided = f"{plan.folds}-fold cross-validation over {len(fold_of)} groups {which}of the target"
+    return tuple(folds), [divided]
+
+
+def with_validation(dataset: Dataset) -> tuple[Dataset, list[str]]:
+    """Count a ``val`` split as training labels, and say so.
+
+    Validation comes out of each label fraction; used whole, the split would be labels spent beside
+    every fraction, and known to the networks but not to the baselines.
+    """
+    if not dataset.in_split("val"):
+        return dataset, []
+    subjects = tuple(
+        replace(subject, split="train") if subject.split == "val" else subject
+        for subject in dataset.subjects
+    )
+    said = "the target's val split counts as training labels: validation comes out of each fraction"
+    return replace(dataset, subjects=subjects), [said]
 
 
 def _all_in_training(dataset: Dataset, which: str) -> Dataset:

@@ -10,7 +10,7 @@ from crosspatch.dataset import Dataset, Subject
 from crosspatch.errors import InputError
 from crosspatch.files import PathLike
 from crosspatch.splits import grouped_folds, nested_fraction
-from crosspatch.studies.ground import distinct_fractions, few_seeds, opened
+from crosspatch.studies.ground import distinct_fractions, few_seeds, opened, with_validation
 from crosspatch.studies.jobs import Arm, arms
 from crosspatch.studies.plan import (
     CropsTable,
@@ -97,7 +97,7 @@ def outline(plan_path: PathLike) -> Outline:
         The plan is not what it should be; or images are neither here nor declared.
     """
     plan = read_plan(plan_path)
-    target, folds = _target(plan, plan_path)
+    target, folds, told = _target(plan, plan_path)
     sources = {
         name: _source(name, plan, plan_path) for name, one in plan.sources.items() if one.datasets
     }
@@ -108,25 +108,27 @@ def outline(plan_path: PathLike) -> Outline:
     ]
     groups = [fold.groups for fold in folds]
     fractions, left_out = distinct_fractions(groups, plan.fractions, plan.seeds)
-    said += [*left_out, *few_seeds(plan)]
+    said += [*told, *left_out, *few_seeds(plan)]
     runs = [*_of_sources(plan, sources), *_of_target(plan, fractions, target, folds)]
     return Outline(plan, (target, *sources.values()), tuple(runs), tuple(said))
 
 
-def _target(plan: StudyTable, plan_path: PathLike) -> tuple[Data, list[_Fold]]:
+def _target(plan: StudyTable, plan_path: PathLike) -> tuple[Data, list[_Fold], list[str]]:
     told = plan.target
     path = place(plan_path, told.dataset)
     if told.declared is not None and not path.exists():
         data = _declared(told.name or path.name, "target", told.declared, told.made)
-        return data, _declared_folds(plan, told.declared)
+        return data, _declared_folds(plan, told.declared), []
     dataset = opened(path, told.foreground, "target")
     wanted = ("train", "val", "test") if told.subjects == "all" else ("train",)
     if not plan.folds:
+        dataset, said = with_validation(dataset)
         fold = _Fold(
             tuple(subject.group for subject in dataset.in_split("train")),
             len(dataset.in_split("test")),
         )
-        return _counted(told.name or dataset.name, "target", [dataset], told, test=True), [fold]
+        data = _counted(told.name or dataset.name, "target", [dataset], told, test=True)
+        return data, [fold], said
     used = [subject for split in wanted for subject in dataset.in_split(split)]
     fold_of = grouped_folds([subject.group for subject in used], plan.folds)
     folds = []
@@ -134,7 +136,7 @@ def _target(plan: StudyTable, plan_path: PathLike) -> tuple[Data, list[_Fold]]:
         trained = tuple(one.group for one in used if fold_of[one.group] != number)
         folds.append(_Fold(trained, len(used) - len(trained)))
     data = _counted(told.name or dataset.name, "target", [dataset], told, splits=wanted)
-    return data, folds
+    return data, folds, []
 
 
 def _declared_folds(plan: StudyTable, told: DeclaredImages) -> list[_Fold]:
