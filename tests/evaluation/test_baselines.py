@@ -147,6 +147,13 @@ class TestForest:
         found = claimed(fit_forest(dataset, dataset.subjects), images[0])
         assert np.array_equal(np.unique(images[0, 0][found]), [99])
 
+    def test_takes_values_beyond_single_precision(self, tmp_path):
+        images = np.arange(256, dtype=np.float64).reshape(1, 1, 16, 16)
+        images[0, 0, 0] = -1.797e308  # what some programs write where there is no data
+        dataset = folder_of(tmp_path, images, (images[:, 0] > 128).astype(np.uint8))
+        found = claimed(fit_forest(dataset, dataset.subjects), images[0])
+        assert np.mean(found == (images[0, 0] > 128)) > 0.95
+
     def test_is_the_same_for_the_same_seed(self, tmp_path):
         dataset = Dataset.open(make(tmp_path / "noise"))
         image = dataset.read_image(dataset.subjects[5])

@@ -78,7 +78,7 @@ def fit_forest(
         channels, height, width = image.pixels.shape
         if channels != values.shape[1]:
             raise InputError(f"has {channels} channels, the training images {values.shape[1]}")
-        pixels = image.pixels.reshape(channels, -1).T.astype(np.float32)  # (n, C)
+        pixels = _single(image.pixels.reshape(channels, -1).T)  # (n, C)
         parts = [
             _of_values(forest, pixels[start : start + _AT_ONCE])
             for start in range(0, len(pixels), _AT_ONCE)
@@ -92,6 +92,14 @@ def fit_forest(
         f"subject{'s' * (len(subjects) != 1)}"
     )
     return Method("random forest", says, predict)
+
+
+def _single(pixels: NDArray[Any]) -> NDArray[np.float32]:
+    """Cast to what trees are grown on: values beyond its range (no data) become its ends."""
+    if pixels.dtype.kind == "f":  # scikit-learn refuses the infinite ones that a cast would make
+        limits = np.finfo(np.float32)
+        pixels = np.clip(pixels, limits.min, limits.max)
+    return pixels.astype(np.float32)
 
 
 def _of_values(forest: Any, pixels: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -133,7 +141,7 @@ def _draw(
         for pixels, mask in readable(dataset, [subject], channels):
             channels = len(pixels)
             for kind in (0, 1):
-                found = pixels[:, mask == kind].T.astype(np.float32)  # (n, C)
+                found = _single(pixels[:, mask == kind].T)  # (n, C)
                 totals[kind] += len(found)
                 before = kept[kind]
                 values = found if before is None else np.concatenate([before, found])
