@@ -9,6 +9,7 @@ from crosspatch.cli import main
 from crosspatch.errors import InputError
 from crosspatch.studies.outline import outline
 from crosspatch.studies.tables import RESULT_COLUMNS, read_table
+from crosspatch.training.loop import StoppedError
 from crosspatch.workflows import study_outline
 from crosspatch.workflows.study_outline import Speed, dry_run
 from small_study import write_plan
@@ -91,6 +92,15 @@ class TestTheTime:
         dry_run(declared(tmp_path, arms={"few": few}))
         once = [("colour", 4, False), ("away", 4, True)]
         assert kinds == [*once, *once, ("away", 2, True)]
+
+
+def test_a_stop_while_it_measures_does_not_say_how_to_go_on(tmp_path, monkeypatch):
+    def train(*_, **__):
+        raise StoppedError("go on with: crosspatch train --resume somewhere")
+
+    monkeypatch.setattr(study_outline, "train", train)
+    with pytest.raises(StoppedError, match=r"^stopped$"):
+        dry_run(declared(tmp_path))
 
 
 def test_with_images_it_lists_what_is_then_done(done):

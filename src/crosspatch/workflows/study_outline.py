@@ -19,7 +19,7 @@ from crosspatch.evaluation.subjects import model_method, score_rows
 from crosspatch.files import PathLike
 from crosspatch.models.runtime import choose_device, choose_precision
 from crosspatch.studies.outline import Data, Outline, Planned, outline
-from crosspatch.training.loop import REESTIMATION_CROPS
+from crosspatch.training.loop import REESTIMATION_CROPS, StoppedError
 from crosspatch.training.rebuild import on_threads, rebuild, single_device
 from crosspatch.training.run import Run
 from crosspatch.training.schedule import when_to_check
@@ -62,13 +62,21 @@ def dry_run(plan: PathLike) -> tuple[Outline, Estimate]:
 
     The estimate trains a few steps on noise of the size of the images, also where only that size
     is declared.
+
+    Raises
+    ------
+    StoppedError
+        Ctrl-C while a few steps were trained.
     """
     made = outline(plan)
     try:
         device = choose_device(made.plan.device)
     except SettingsError as error:
         return made, Estimate(None, str(error))
-    return made, estimate(made, device)
+    try:
+        return made, estimate(made, device)
+    except StoppedError:  # it would say how to go on with a run whose folder is gone
+        raise StoppedError("stopped") from None
 
 
 def estimate(made: Outline, device: torch.device) -> Estimate:
