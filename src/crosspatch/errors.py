@@ -5,6 +5,10 @@ class CrosspatchError(Exception):
     """Anything that stops a command; the command line prints its message and ends with code 1."""
 
 
+class HeldError(CrosspatchError):
+    """Another process works in the folder."""
+
+
 class InputError(CrosspatchError):
     """A file or folder that was given is not what it should be."""
 

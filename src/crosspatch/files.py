@@ -19,7 +19,7 @@ from typing import Any
 
 import tomlkit
 
-from crosspatch.errors import CrosspatchError, InputError, SettingsError
+from crosspatch.errors import CrosspatchError, HeldError, InputError, SettingsError
 
 PathLike = str | os.PathLike[str]
 
@@ -310,13 +310,19 @@ def relative_place(path: PathLike, folder: PathLike) -> str:
 
 @contextmanager
 def locked(folder: PathLike, doing: str) -> Iterator[None]:
-    """Hold a folder for one process; a second one is told who holds it. A dead holder does not."""
+    """Hold a folder for one process; a second one is told who holds it. A dead holder does not.
+
+    Raises
+    ------
+    HeldError
+        Another process holds it.
+    """
     path = Path(folder) / _LOCK
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = path.open("a+b")
     try:
         if not _try_lock(handle.fileno()):
-            raise CrosspatchError(f"{folder}: another process is {doing} here; wait for it to end")
+            raise HeldError(f"{folder}: another process is {doing} here; wait for it to end")
         yield
     finally:
         handle.close()

@@ -1,13 +1,16 @@
 """A whole study: every run once, tables that never change, and what is wrong said of its run."""
 
 import shutil
+import signal
+import threading
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from crosspatch.cli import main
-from crosspatch.errors import CrosspatchError, LeakError, SettingsError
+from crosspatch.errors import CrosspatchError, HeldError, LeakError, SettingsError
 from crosspatch.files import locked, read_toml
 from crosspatch.models.storage import Model
 from crosspatch.studies.folder import Study
@@ -414,3 +417,43 @@ def test_the_time_of_a_stopped_run_counts_what_it_had_taken(data, monkeypatch):
     made = study(plan, out=data / "out")
     (row,) = read_table(made.path / TIMES, TIME_COLUMNS)
     assert 1000 < float(row["seconds"]) < 1100
+
+
+def test_a_run_that_another_process_is_still_at_is_waited_for(tmp_path, monkeypatch):
+    held, asked, done = threading.Event(), threading.Event(), []
+
+    def hold():
+        with locked(tmp_path, "training"):
+            held.set()
+            asked.wait(10)
+
+    def do(*_):
+        try:
+            with study_job._timed(tmp_path), locked(tmp_path, "training"):
+                done.append("here")
+        except HeldError:
+            asked.set()  # only now does the other one let go
+            raise
+
+    monkeypatch.setattr(study_job, "_do", do)
+    monkeypatch.setattr(study_job, "_LOOK_EVERY", 0.01)
+    other = threading.Thread(target=hold)
+    other.start()
+    held.wait(10)
+    outcome = study_job.do_job(SimpleNamespace(name="a", settings={}), study=str(tmp_path))
+    other.join()
+    assert (outcome.why, outcome.stopped, done) == (None, False, ["here"])
+    assert not (tmp_path / "spent.txt").exists()  # the time is the other one's
+
+
+def test_a_wait_for_another_process_can_be_stopped(monkeypatch):
+    def do(*_):
+        raise HeldError("another process is training here")
+
+    def sleep(_):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(study_job, "_do", do)
+    monkeypatch.setattr(study_job.time, "sleep", sleep)
+    outcome = study_job.do_job(SimpleNamespace(name="a", settings={}), study="somewhere")
+    assert outcome.stopped

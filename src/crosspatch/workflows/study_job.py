@@ -13,7 +13,7 @@ import torch
 
 from crosspatch.crops import Crops
 from crosspatch.dataset import Dataset, Subject
-from crosspatch.errors import CrosspatchError, InputError
+from crosspatch.errors import CrosspatchError, HeldError, InputError
 from crosspatch.evaluation.baselines import OneKindError, fit_threshold, one_kind
 from crosspatch.evaluation.forest import fit_forest
 from crosspatch.evaluation.scores import MethodScores, Scores
@@ -42,22 +42,41 @@ from crosspatch.studies.run import Outcome
 from crosspatch.training.loop import StoppedError
 from crosspatch.training.run import MODEL, PLAIN, Run
 from crosspatch.training.samples import choose
+from crosspatch.training.stopping import StopAsked
 from crosspatch.workflows.train import resume, train
 
 log = logging.getLogger("crosspatch")
+
+_LOOK_EVERY = 1.0  # seconds between looks whether another process is still at a run
 
 _ALONE = threading.Lock()
 """Threads of a process (a Dask worker has several) share torch's random numbers: one at a time."""
 
 
 def do_job(job: Job, *, study: str, progress: Progress = silent) -> Outcome:
-    """Do one run, or go on with it, or find it done; its own failure is an outcome."""
+    """Do one run, or go on with it, or find it done; its own failure is an outcome.
+
+    Workers of a cluster do not notice that their study was stopped: one may be at this run still.
+    It is waited for, and what it leaves is gone on with.
+    """
+    while True:
+        outcome = _tried(job, study, progress)
+        if outcome is not None:
+            return outcome
+        with StopAsked() as stop:
+            time.sleep(_LOOK_EVERY)
+        if stop.asked:
+            return Outcome(job.name, stopped=True)
+
+
+def _tried(job: Job, study: str, progress: Progress) -> Outcome | None:
+    """Do one run; None while another process is at it."""
     with _ALONE, _threads(job), _quiet() as said:
         try:
             _do(job, Study(Path(study)), said, progress)
-        except StoppedError:
-            return Outcome(job.name, stopped=True)
-        except KeyboardInterrupt:
+        except HeldError:
+            return None
+        except (StoppedError, KeyboardInterrupt):
             return Outcome(job.name, stopped=True)
         except CrosspatchError as error:
             return Outcome(job.name, str(error))
@@ -88,6 +107,8 @@ def _timed(folder: Path) -> Iterator[Callable[[], float]]:
     before, spent = time.perf_counter(), read_spent(folder)
     try:
         yield lambda: spent + time.perf_counter() - before
+    except HeldError:
+        raise  # the one that holds the folder counts for itself
     except BaseException:
         if folder.is_dir():
             write_text(folder / SPENT, f"{spent + time.perf_counter() - before:.2f}\n")
