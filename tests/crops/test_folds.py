@@ -7,7 +7,7 @@ from crosspatch.crops import Crops
 from crosspatch.crops.folds import refold
 from crosspatch.errors import LeakError, SettingsError
 from crosspatch.workflows.prepare import prepare
-from folders import half, make, noise, save, write_splits
+from folders import half, make, noise, save, write_splits, write_toml
 
 NAMES = "abcdef"
 
@@ -70,6 +70,15 @@ def test_the_same_fold_is_left_as_it_is_and_another_replaces_it(packed, tmp_path
     refold(packed, splits("b"), tmp_path / "fold")
     assert set(Crops.open(tmp_path / "fold").subjects["subject"][1:2]) == {"b"}
     assert Crops.open(tmp_path / "fold").subjects["split"].tolist().index("test") == 1
+
+
+def test_a_fold_says_of_the_data_what_its_pack_says_now(packed, tmp_path):
+    first = refold(packed, splits("a"), tmp_path / "fold")
+    write_toml(tmp_path / "data", licence="CC0")
+    again = prepare(tmp_path / "data", recipe="windows", size=16, out=tmp_path / "crops")
+    fold = refold(again, splits("a"), tmp_path / "fold")
+    assert fold.fingerprint == first.fingerprint
+    assert fold.sources[0]["licence"] == "CC0"
 
 
 def test_a_subject_without_a_fold_is_missed(packed, tmp_path):

@@ -424,6 +424,41 @@ class TestAgain:
         after = packed(sound, chosen=chosen, overwrite=True)
         assert after.fingerprint != before.fingerprint
 
+    def test_a_subject_that_was_put_right_is_packed(self, sound):
+        (sound / "images/b.tif").write_bytes(b"")  # .png comes first, so no other file is read
+        before = packed(sound)
+        assert [one.subject for one in before.skipped] == ["b"]
+        (sound / "images/b.tif").unlink()
+        with pytest.raises(CrosspatchError, match="overwrite"):
+            packed(sound)
+        after = packed(sound, overwrite=True)
+        assert after.skipped == ()
+        assert len(after) == len(before) + 4
+
+    def test_what_data_sets_say_of_themselves_is_brought_up_to_date(self, sound):
+        save(sound / "masks/orphan.png", half())
+        write_toml(sound, licence="unknown", origin="here", notes=["Mind the tide."])
+        before = packed(sound)
+        assert len(before.problems) == 1
+        stamp = (before.path / "images.npy").stat().st_mtime_ns
+        (sound / "masks/orphan.png").unlink()
+        write_toml(sound, licence="CC0", notes=["Mind the fog."])
+        after = packed(sound)
+        assert (after.path / "images.npy").stat().st_mtime_ns == stamp
+        assert after.said == ("kelp: Mind the fog.",)
+        assert after.problems == ()
+        assert after.sources[0]["licence"] == "CC0"
+        assert "origin" not in after.sources[0]
+        anew = packed(sound, sound.parent / "anew")
+        assert read_toml(after.path / "crops.toml") == read_toml(anew.path / "crops.toml")
+
+    def test_it_is_made_again_where_it_is_not_to_be_reused(self, sound):
+        told = []
+        packed(sound)
+        packed(sound, overwrite=True)
+        packed(sound, overwrite=True, reuse=False, progress=lambda *step: told.append(step))
+        assert told[-1] == ("packing", 6, 6)
+
     def test_a_damaged_pack_is_made_again_with_leave(self, sound):
         crops = packed(sound)
         (crops.path / "masks.npy").write_bytes(b"")

@@ -228,6 +228,23 @@ class TestFingerprints:
         one, other = make(tmp_path / "here"), make(tmp_path / "there")
         assert Dataset.open(one).fingerprint() == Dataset.open(other).fingerprint()
 
+    def test_names_of_finished_study_runs_are_made_of_it(self, tmp_path):
+        # A golden value: unreadable files, since libraries write images differently.
+        for name in ("images/a.png", "images/b.png", "masks/a.png", "masks/b.png"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_bytes(name.encode())
+        (tmp_path / "splits.csv").write_bytes(b"name,split,group\na,train,bay\nb,test,cape\n")
+        found = Dataset.open(tmp_path).fingerprint()
+        assert found == "6c0a84311420c4e4f776d6127a2fd2cdea3b6f2a53f72702ee36f32731de9141"
+
+    def test_a_subject_that_is_ruled_out_is_in_it_and_other_problems_are_not(self, tmp_path):
+        sound = Dataset.open(make(tmp_path)).fingerprint()
+        save(tmp_path / "masks/orphan.png", half())
+        (tmp_path / "images/notes.txt").write_text("no image")
+        assert Dataset.open(tmp_path).fingerprint() == sound
+        save(tmp_path / "images/b.tif", noise(1))
+        assert Dataset.open(tmp_path).fingerprint() != sound
+
     @pytest.mark.parametrize("change", ["image", "mask", "split", "group", "meaning", "channels"])
     def test_it_changes_with_everything_that_crops_are_made_of(self, tmp_path, change):
         before = Dataset.open(

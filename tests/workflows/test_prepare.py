@@ -92,6 +92,14 @@ def test_the_recipe_is_checked_before_anything_is_read(tmp_path):
         prepare(make(tmp_path / "kelp"), recipe="window", out=tmp_path / "crops")
 
 
+def test_overwrite_makes_the_same_crops_again(tmp_path):
+    folder, told = make(tmp_path / "kelp"), []
+    for overwrite in (False, False, True):
+        prepare(folder, recipe="windows", size=16, out=tmp_path / "crops", overwrite=overwrite,
+                progress=lambda *step: told.append(step))  # fmt: skip
+    assert told.count(("packing", 6, 6)) == 2
+
+
 @pytest.mark.slow
 def test_a_killed_process_leaves_no_pack_and_a_second_run_makes_it(tmp_path):
     folder = tmp_path / "kelp"

@@ -50,7 +50,7 @@ def prepare(
     workers
         Threads that decode images; by itself one a core.
     overwrite
-        Replace the crops folder if it exists.
+        Replace the crops folder if it exists, even by the same crops.
     """
     from crosspatch.workflows.prepare import prepare as workflow
 

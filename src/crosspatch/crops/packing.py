@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crosspatch.crops.packed import Crops, Skipped
-from crosspatch.crops.planning import Job, channel_names, make_plan, of_one_kind
+from crosspatch.crops.planning import Job, Plan, channel_names, make_plan, of_one_kind
 from crosspatch.crops.recipes import Recipe
 from crosspatch.crops.threads import cores, in_order
-from crosspatch.crops.writing import Cut, PackWriter
+from crosspatch.crops.writing import SAYS, Cut, PackWriter, told
 from crosspatch.dataset import Dataset, read_pair
 from crosspatch.dataset.check import Kind, unlike
 from crosspatch.dataset.folder import content_of
 from crosspatch.errors import InputError
-from crosspatch.files import PathLike, new_folder, refuse_existing
+from crosspatch.files import PathLike, new_folder, read_toml, refuse_existing, write_toml
 from crosspatch.images.resize import resize_image, resize_mask
 from crosspatch.progress import Progress, silent
 from crosspatch.splits import find_leaks
@@ -34,6 +34,7 @@ def pack(
     *,
     workers: int | None = None,
     overwrite: bool = False,
+    reuse: bool = True,
     progress: Progress = silent,
 ) -> Crops:
     """Cut the labelled subjects of data sets into a crops folder.
@@ -42,9 +43,11 @@ def pack(
     ----------
     datasets : one or several; several give their names as prefixes (``kelp/scene1``)
     recipe : what to cut
-    out : the folder to make; one that holds this very pack already is opened and left as it is
+    out : the folder to make
     workers : threads that decode; by itself one a core
-    overwrite : replace another folder that stands there
+    overwrite : replace a crops folder that stands there
+    reuse : one that holds these very crops already is opened, whatever ``overwrite`` says; only
+        what its data sets say of themselves (licence, origin, notes) is written anew
     progress : told how many subjects were packed
 
     Returns
@@ -60,7 +63,7 @@ def pack(
     """
     out = Path(out)
     plan = make_plan(datasets, recipe)
-    ready = _already_there(out, plan.fingerprint)
+    ready = _already_there(out, plan) if reuse else None
     if ready is not None:
         return ready
     refuse_existing(out, kind="crops", overwrite=overwrite)
@@ -99,13 +102,20 @@ def _write(
     return skipped
 
 
-def _already_there(out: Path, fingerprint: str) -> Crops | None:
-    """Open the pack that stands at ``out`` if it is whole and would come out the same."""
+def _already_there(out: Path, plan: Plan) -> Crops | None:
+    """Open the pack that stands at ``out`` if it is whole and its crops would come out the same."""
     try:
         ready = Crops.open(out)
     except InputError:
         return None
-    return ready if ready.fingerprint == fingerprint else None
+    if ready.fingerprint != plan.fingerprint:
+        return None
+    table, now = read_toml(out / "crops.toml"), told(plan)
+    if all(table.get(key) == value for key, value in now.items()):
+        return ready
+    del table["format"]
+    write_toml(out / "crops.toml", table | now, says=SAYS)
+    return Crops.open(out)
 
 
 def _cut(job: Job, recipe: Recipe, kind: Kind) -> Cut | Skipped:

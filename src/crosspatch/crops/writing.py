@@ -21,6 +21,9 @@ from crosspatch.dataset import IGNORED, Dataset
 from crosspatch.files import write_bytes, write_toml
 from crosspatch.splits import SPLITS, Listed
 
+SAYS = "Crops packed by crosspatch prepare."
+"""The first line of crops.toml."""
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -177,15 +180,10 @@ class PackWriter:
             "tables": {"crops": crops, "subjects": subjects},
             "unlabelled": sum(len(dataset.unlabelled) for dataset in plan.datasets),
             "unplaced": plan.unplaced,
-            "said": [
-                f"{dataset.name}: {said}" for dataset in plan.datasets for said in dataset.said
-            ],
-            "datasets": list(map(_source, plan.datasets, plan.fingerprints)),
+            **told(plan),
             "skipped": [{"subject": one.subject, "why": one.why} for one in skipped],
         }
-        if plan.problems:
-            table["problems"] = plan.problems
-        write_toml(self._folder / "crops.toml", table, says="Crops packed by crosspatch prepare.")
+        write_toml(self._folder / "crops.toml", table, says=SAYS)
 
 
 def pad(
@@ -219,6 +217,15 @@ def write_table(path: Path, columns: Iterable[str], rows: Iterable[Sequence[obje
     data = text.getvalue().encode()
     write_bytes(path, data)
     return hashlib.sha256(data).hexdigest()
+
+
+def told(plan: Plan) -> dict[str, Any]:
+    """Return the part of crops.toml that no crop depends on: what the data sets say, and lack."""
+    return {
+        "said": [f"{dataset.name}: {said}" for dataset in plan.datasets for said in dataset.said],
+        "problems": plan.problems or None,  # None is not written
+        "datasets": list(map(_source, plan.datasets, plan.fingerprints)),
+    }
 
 
 def _source(dataset: Dataset, fingerprint: str) -> dict[str, str]:

@@ -173,7 +173,10 @@ class Dataset:
         return content_of(self.read_image(subject).pixels)
 
     def fingerprint(self) -> str:
-        """Return the fingerprint of everything that crops are made of: bytes, splits, meanings."""
+        """Return the fingerprint of everything that crops are made of: bytes, splits, meanings.
+
+        Other problems than those that rule a subject out are not in it: they change no crop.
+        """
         paths = [path for subject in self.subjects for path in (subject.image, subject.mask)]
         with ThreadPoolExecutor() as pool:
             contents = list(pool.map(lambda path: fingerprint_file(path) if path else "", paths))
@@ -181,6 +184,8 @@ class Dataset:
         for subject, image, mask in zip(self.subjects, contents[::2], contents[1::2], strict=True):
             for part in (subject.name, subject.split or "", subject.group, image, mask):
                 digest.update(part.encode() + b"\0")
+        for name in sorted(self.ruled_out):
+            digest.update(b"ruled out\0" + name.encode() + b"\0")
         settings = repr((self.channel_names, self.foreground, self.mask_values.as_table()))
         return fingerprint_bytes(digest.digest(), settings.encode())
 

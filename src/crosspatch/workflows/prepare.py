@@ -31,12 +31,13 @@ def prepare(
     ----------
     datasets : a data set (folder or ``Dataset``), or several; several give their names as prefixes
     recipe : "floating-forests", "fat-checker", "coco-person", or "windows" for everything else
-    out : the crops folder to make; left as it is where it already holds the same pack
+    out : the crops folder to make; left as it is where it holds the same crops, but for what the
+        data sets say of themselves (licence, origin, notes)
     size, overlap, scale : see ``crops.recipe``
     foreground : the class to set against the rest, where dataset.toml has several
     seed : divides subjects by group where a data set has no splits.csv
     workers : threads that decode; by itself one a core
-    overwrite : replace a crops folder that stands at ``out``
+    overwrite : replace a crops folder that stands at ``out``, also one of the same crops
     progress : told how far the work is
 
     Returns
@@ -60,7 +61,10 @@ def prepare(
     if not opened:
         raise SettingsError("name at least one data set to prepare")
     chosen = crops.recipe(recipe, size=size, overlap=overlap, scale=scale)
-    return crops.pack(opened, chosen, out, workers=workers, overwrite=overwrite, progress=progress)
+    return crops.pack(
+        opened, chosen, out,
+        workers=workers, overwrite=overwrite, reuse=not overwrite, progress=progress,
+    )  # fmt: skip
 
 
 def _several(datasets: PathLike | Iterable[PathLike]) -> list[PathLike]:
