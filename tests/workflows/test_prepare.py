@@ -100,6 +100,12 @@ def test_overwrite_makes_the_same_crops_again(tmp_path):
     assert told.count(("packing", 6, 6)) == 2
 
 
+@pytest.mark.parametrize("workers", [0, -1])
+def test_no_worker_is_refused_before_anything_is_read(tmp_path, workers):
+    with pytest.raises(SettingsError, match=f"--workers {workers}: at least one"):
+        prepare(tmp_path / "nowhere", recipe="windows", out=tmp_path / "crops", workers=workers)
+
+
 @pytest.mark.slow
 def test_a_killed_process_leaves_no_pack_and_a_second_run_makes_it(tmp_path):
     folder = tmp_path / "kelp"

@@ -51,6 +51,8 @@ def prepare(
     InputError, SettingsError
         A data set, or a setting, is not what it should be; nothing is written.
     """
+    if workers is not None and workers < 1:
+        raise SettingsError(f"--workers {workers}: at least one")
     given = _several(datasets)
     refuse_inputs_inside(out, *given)
     opened = [
