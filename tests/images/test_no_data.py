@@ -1,8 +1,14 @@
 """Which pixels of an image hold something."""
 
+import sys
+
 import numpy as np
+import pytest
+import tifffile
 
 from crosspatch import images
+from crosspatch.images.raster import open_raster
+from crosspatch.workflows.prepare import prepare
 
 
 def test_whole_numbers_hold_data_unless_all_channels_say_otherwise():
@@ -22,3 +28,47 @@ def test_an_image_knows_its_own_no_data():
     here = images.Georeference("", (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), 9.0)
     assert images.Image(pixels, None, here).valid.tolist() == [[True, False, False]]
     assert images.Image(pixels).valid.all()
+
+
+def write_declaring(path, nodata):
+    """Write three pixels that GDAL's tag says something of: 5, -9999, 7."""
+    pixels = np.array([[5, -9999, 7]], dtype=np.int16)
+    tag = (42113, "s", 0, nodata, True)
+    tifffile.imwrite(path, pixels, photometric="minisblack", extratags=[tag])
+    return path
+
+
+@pytest.fixture(params=["with rasterio", "without rasterio"])
+def either_way(request, monkeypatch):
+    if request.param == "with rasterio":
+        pytest.importorskip("rasterio")
+    else:
+        monkeypatch.setitem(sys.modules, "rasterio", None)  # an import now fails
+
+
+@pytest.mark.usefixtures("either_way")
+def test_a_tiff_says_what_holds_no_data_with_rasterio_and_without(tmp_path):
+    path = write_declaring(tmp_path / "a.tif", "-9999")
+    image = images.read_image(path)
+    assert image.nodata == -9999
+    assert image.valid.tolist() == [[True, False, True]]
+    with open_raster(path) as raster:
+        assert raster.facts.nodata == -9999
+
+
+@pytest.mark.usefixtures("either_way")
+@pytest.mark.parametrize("nodata", ["nan", "none", "5.5"])
+def test_a_value_that_no_pixel_can_have_rules_none_out(tmp_path, nodata):
+    assert images.read_image(write_declaring(tmp_path / "a.tif", nodata)).valid.all()
+
+
+def test_pixels_that_hold_nothing_are_not_trained_on_without_rasterio(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "rasterio", None)
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    write_declaring(tmp_path / "images/a.tif", "-9999")
+    images.write_mask(tmp_path / "masks/a.png", np.array([[0, 1, 1]], dtype=np.uint8))
+    crops = prepare(tmp_path, recipe="windows", size=3, out=tmp_path / "crops")
+    assert crops.masks[0, 0].tolist() == [0, 255, 1]
+    assert crops.images[0, 0, 0].tolist() == [5, 6, 7]
+    assert crops.statistics == ((6.0,), (1.0,))

@@ -62,9 +62,8 @@ def model_method(
         pixels = image.pixels[list(channels)]
         if assumed := check_units(facts.dtype, pixels):
             said[f"an image {assumed}"] = None
-        nodata = image.georeference.nodata if image.georeference else None
         return predict_probability(
-            model, network, pixels, nodata=nodata, window=window, precision=precision
+            model, network, pixels, nodata=image.nodata, window=window, precision=precision
         )
 
     labels = f"{len(facts.contents)} labelled subjects"

@@ -187,7 +187,7 @@ class Observer:
         """Draw the map of an image, (H, W); the witness notes what goes with it."""
         self.witness.forget()
         return predict_probability(
-            self.model, self.witness, pixels, nodata=_nodata(image), precision=self.precision
+            self.model, self.witness, pixels, nodata=image.nodata, precision=self.precision
         )
 
     def _uncertainty(self, image: Image, pixels: NDArray[Any]) -> float:
@@ -195,7 +195,7 @@ class Observer:
         if not self.with_uncertainty:
             return math.nan
         both = predict_with_uncertainty(
-            self.model, self.witness.generator, pixels, nodata=_nodata(image),
+            self.model, self.witness.generator, pixels, nodata=image.nodata,
             precision=self.precision,
         )  # fmt: skip
         return subject_uncertainty(*both)
@@ -249,10 +249,6 @@ def _disagreement(
             return math.nan
         mask = (votes >= 0.5).astype(np.uint8)
     return disagreement(claimed, np.where(known, mask, np.uint8(IGNORED)), votes)
-
-
-def _nodata(image: Image) -> float | None:
-    return image.georeference.nodata if image.georeference else None
 
 
 def _iou(claimed: NDArray[np.bool_], mask: NDArray[np.uint8] | None) -> float:

@@ -114,7 +114,7 @@ def _facts(source: Any, names: tuple[str, ...] | None, needed: int) -> RasterFac
         )
     return RasterFacts(
         "geotiff", 1, source.count, source.height, source.width, np.dtype(source.dtypes[0]),
-        names, located, said=tuple(said),
+        names, located, located.nodata if located else None, said=tuple(said),
     )  # fmt: skip
 
 

@@ -83,17 +83,24 @@ class Image:
         or JPEG.
     georeference : Georeference or None
         Of a GeoTIFF, when the extra ``geo`` is installed.
+    declared_nodata : float or None
+        What a TIFF's own tag says of pixels that hold nothing; for where there is no georeference.
     """
 
     pixels: NDPixels
     channel_names: tuple[str, ...] | None = None
     georeference: Georeference | None = None
+    declared_nodata: float | None = None
+
+    @property
+    def nodata(self) -> float | None:
+        """Value of pixels that hold nothing, with or without the extra ``geo``."""
+        return self.georeference.nodata if self.georeference else self.declared_nodata
 
     @property
     def valid(self) -> NDArray[np.bool_]:
         """Where the image holds data, (H, W) bool; see `holds_data`."""
-        nodata = self.georeference.nodata if self.georeference else None
-        return holds_data(self.pixels, nodata)
+        return holds_data(self.pixels, self.nodata)
 
 
 def holds_data(pixels: NDPixels, nodata: float | None = None) -> NDArray[np.bool_]:

@@ -43,7 +43,7 @@ class RasterFacts:
     format : "image" (decoded whole), "geotiff", "stack" (TIFF) or "zarr"
     planes, channels, height, width : int
     dtype : numpy dtype
-    channel_names, georeference : as in `crosspatch.images.Image`
+    channel_names, georeference, nodata : as in `crosspatch.images.Image`
     axes : the axes that planes are made of and their lengths, such as (("t", 3), ("z", 40))
     pixel_size : PixelSize or None
     zarr_format : 2 or 3; of what is written where the image itself is no Zarr: 3
@@ -58,6 +58,7 @@ class RasterFacts:
     dtype: np.dtype[Any]
     channel_names: tuple[str, ...] | None = None
     georeference: Georeference | None = None
+    nodata: float | None = None
     axes: tuple[tuple[str, int], ...] = ()
     pixel_size: PixelSize | None = None
     zarr_format: Literal[2, 3] = 3
@@ -87,7 +88,7 @@ class ArrayRaster:
         self._pixels = image.pixels
         self.facts = RasterFacts(
             "image", 1, channels, height, width, image.pixels.dtype,
-            image.channel_names, image.georeference,
+            image.channel_names, image.georeference, image.nodata,
         )  # fmt: skip
 
     def read(self, plane: int, rows: Span, cols: Span, channels: Sequence[int]) -> NDPixels:

@@ -25,7 +25,7 @@ _JPEG = 7
 _MAX_PAGES = 4096
 _PALETTE = 3
 _CONTIGUOUS = 1
-_GDAL_METADATA = 42112
+_GDAL_METADATA, _GDAL_NODATA = 42112, 42113
 _BAND_NAME = re.compile(
     r'<Item name="DESCRIPTION" sample="(\d+)" role="description">([^<]*)</Item>'
 )
@@ -51,7 +51,8 @@ def read_tiff(path: Path) -> Image:
             pixels = _apply_palette(path, pages[0], pixels)
         names = _channel_names(pages[0], header.channels)
         located = geo.is_located(pages[0].tags)
-    return Image(pixels, names, geo.read_georeference(path) if located else None)
+        nodata = _nodata(pages[0])
+    return Image(pixels, names, geo.read_georeference(path) if located else None, nodata)
 
 
 def read_tiff_values(path: Path) -> NDPixels:
@@ -272,3 +273,12 @@ def _channel_names(page: tifffile.TiffPage, channels: int) -> tuple[str, ...] | 
     }
     names = tuple(found.get(band, "") for band in range(channels))
     return names if all(names) else None
+
+
+def _nodata(page: tifffile.TiffPage) -> float | None:
+    """Value of pixels that hold nothing as GDAL stores it, a number in text; None without one."""
+    tag = page.tags.get(_GDAL_NODATA)
+    try:
+        return None if tag is None else float(str(tag.value))
+    except ValueError:
+        return None

@@ -249,9 +249,8 @@ def _predict_one(
             multiple=2**model.network.depth,
         )
         read, shown = shown_channels(model.channel_names, channels, facts, names)
-        nodata = facts.georeference.nodata if facts.georeference else None
         layers = 2 if wish.uncertainty else 1
-        reader = Reader(Bands(raster, read), layout, model, nodata, layers)
+        reader = Reader(Bands(raster, read), layout, model, facts.nodata, layers)
         notes = [*facts.said, *_check_units(reader, facts.dtype)]
         shares = Shares()
         path, outputs = _outputs(folder, given.name, raster, layout, shown, wish)
