@@ -138,12 +138,30 @@ class TestMeaningOfMasks:
         assert np.array_equal(mask, half())
         assert any("255 is read as foreground" in said for said in dataset.said)
 
-    def test_one_mask_with_a_1_makes_255_ignored(self, tmp_path):
+    def test_one_mask_with_a_1_makes_255_ignored_and_that_is_said(self, tmp_path):
         make(tmp_path, value=255)
         save(tmp_path / "masks/f.png", half(value=1))
         dataset, mask = self.read(tmp_path)
         assert np.array_equal(mask, half(value=255))
-        assert not any("255" in said for said in dataset.said)
+        assert dataset.said == (
+            "255 is read as ignored because f.png holds 1: declare mask_values in dataset.toml if "
+            "it means foreground",
+        )
+
+    def test_a_mask_of_both_shows_what_255_means(self, tmp_path):
+        make(tmp_path)
+        both = half()
+        both[-1] = 255
+        save(tmp_path / "masks/f.png", both)
+        save(tmp_path / "masks/a.png", half(value=255))
+        dataset, mask = self.read(tmp_path)
+        assert np.array_equal(mask, half(value=255))
+        assert dataset.said == ()
+
+    def test_masks_of_0_and_1_need_no_words(self, tmp_path):
+        dataset, mask = self.read(make(tmp_path))
+        assert np.array_equal(mask, half())
+        assert dataset.said == ()
 
     def test_an_odd_mask_among_0_and_255_is_said_and_not_guessed_over(self, tmp_path):
         make(tmp_path, value=255)

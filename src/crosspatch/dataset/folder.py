@@ -227,16 +227,26 @@ def _mask_values(
 
 
 def _assumed_values(masks: Sequence[Path]) -> tuple[MaskValues, list[str]]:
-    """Apply the rule for masks that nothing declares: only 0 and 255 means 255 = foreground."""
-    holds_255, odd = False, ""
+    """Apply the rule for masks that nothing declares: only 0 and 255 means 255 = foreground.
+
+    A mask that holds both 1 and 255 shows what they mean; where none does, the guess is said.
+    """
+    holds_255, one, odd = False, "", ""
     for path, values in _values_of_masks(masks):
-        if 1 in values:
+        if {1, 255} <= values:
             return MaskValues(), []
-        if strangers := sorted(values - {0, 255}):
+        if 1 in values:
+            one = one or path.name
+        elif strangers := sorted(values - {0, 255}):
             odd = odd or f"{path.name} holds {strangers[0]}"
         holds_255 = holds_255 or 255 in values
     if not holds_255:
         return MaskValues(), []
+    if one:
+        return MaskValues(), [
+            f"255 is read as ignored because {one} holds 1: declare mask_values in dataset.toml if "
+            "it means foreground"
+        ]
     if odd:
         return MaskValues(), [
             "255 is read as ignored, not as foreground, because not every mask holds only 0 and "
