@@ -113,6 +113,15 @@ class TestSplits:
         assert subject_of(dataset, "b").split is None
         assert any("'b' has no row" in p.what and p.warning for p in dataset.problems)
 
+    def test_so_it_is_where_a_table_of_groups_is_split_by_seed(self, tmp_path):
+        make(tmp_path, "abcdefg")
+        write_splits(tmp_path, [(n, "bay" if n < "d" else "cape") for n in "abcdef"],
+                     ("name", "group"))  # fmt: skip
+        dataset = Dataset.open(tmp_path)
+        assert subject_of(dataset, "g").split is None
+        assert len(dataset.in_split("train")) == len(dataset.in_split("test")) == 3
+        assert "3 labelled subjects were chosen for training and 3 for testing" in dataset.said[0]
+
     def test_names_are_read_with_a_byte_order_mark_and_spaces(self, tmp_path):
         make(tmp_path, "ab")
         (tmp_path / "splits.csv").write_bytes(

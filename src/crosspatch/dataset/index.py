@@ -6,7 +6,7 @@ a check can show everything at once.
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -97,7 +97,8 @@ def index_folder(folder: Path, seed: int) -> Index:
     if table.exists():
         _apply_table(index, table, seed)
     else:
-        _split_by_seed(index, seed, "there is no splits.csv")
+        everyone = {subject.name for subject in index.subjects}
+        _split_by_seed(index, everyone, seed, "there is no splits.csv")
     return index
 
 
@@ -146,9 +147,11 @@ def _collisions(folder_name: str, found: dict[str, list[Path]]) -> Iterator[Prob
             )
 
 
-def _split_by_seed(index: Index, seed: int, because: str) -> None:
-    """Divide the labelled subjects by whole groups; the unlabelled stay in no split."""
-    labelled = [subject for subject in index.subjects if subject.mask is not None]
+def _split_by_seed(index: Index, names: Container[str], seed: int, because: str) -> None:
+    """Divide the labelled ones of ``names`` by whole groups; the others stay in no split."""
+    labelled = [
+        subject for subject in index.subjects if subject.mask is not None and subject.name in names
+    ]
     if not labelled:
         return
     split_of = seeded_split(
@@ -190,7 +193,8 @@ def _apply_table(index: Index, path: Path, seed: int) -> None:
                 )
             )
     if "split" not in columns:
-        _split_by_seed(index, seed, "splits.csv has no column 'split'")
+        # Without a row a subject's group is not known: by its own it might stand in two splits.
+        _split_by_seed(index, rows, seed, "splits.csv has no column 'split'")
 
 
 def _read_table(index: Index, path: Path, known: set[str]) -> tuple[list[str], dict[str, _Row]]:
