@@ -239,6 +239,12 @@ class TestSkipping:
         (sound / "images/b.png").write_bytes(b"nothing")
         self.left_out(sound, "b", "b.png", "not a PNG")
 
+    @pytest.mark.parametrize("where", ["images", "masks"])
+    def test_a_link_to_nothing(self, sound, where):
+        (sound / where / "b.png").unlink()
+        (sound / where / "b.png").symlink_to(sound / "gone.png")
+        self.left_out(sound, "b", f"{where}/b.png", "does not exist")
+
     def test_a_truncated_image(self, sound):
         path = sound / "images/b.png"
         path.write_bytes(path.read_bytes()[:-30])

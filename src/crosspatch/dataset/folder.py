@@ -179,7 +179,7 @@ class Dataset:
         """
         paths = [path for subject in self.subjects for path in (subject.image, subject.mask)]
         with ThreadPoolExecutor() as pool:
-            contents = list(pool.map(lambda path: fingerprint_file(path) if path else "", paths))
+            contents = list(pool.map(_bytes_of, paths))
         digest = hashlib.sha256()
         for subject, image, mask in zip(self.subjects, contents[::2], contents[1::2], strict=True):
             for part in (subject.name, subject.split or "", subject.group, image, mask):
@@ -188,6 +188,14 @@ class Dataset:
             digest.update(b"ruled out\0" + name.encode() + b"\0")
         settings = repr((self.channel_names, self.foreground, self.mask_values.as_table()))
         return fingerprint_bytes(digest.digest(), settings.encode())
+
+
+def _bytes_of(path: Path | None) -> str:
+    """Fingerprint of a file; a mark where it cannot be read, so that its subject is skipped."""
+    try:
+        return fingerprint_file(path) if path else ""
+    except OSError:
+        return "unreadable"
 
 
 def content_of(pixels: NDArray[Any]) -> str:
