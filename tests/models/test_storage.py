@@ -8,17 +8,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from crosspatch import Model
 from crosspatch.config import NetworkSettings
 from crosspatch.crops.recipes import Resize
-from crosspatch.errors import InputError
+from crosspatch.errors import CrosspatchError, InputError
 from crosspatch.models.card import card
 from crosspatch.models.facts import ModelFacts
 from crosspatch.models.storage import (
     build_discriminator,
     build_generator,
     save_model,
+    save_weights,
     standardise,
 )
 
@@ -57,6 +59,22 @@ def test_a_saved_model_comes_back_whole(saved):
     pair = torch.randn(1, 3, 48, 48)
     assert torch.equal(model.load_discriminator()(pair), discriminator(pair))
     assert not model.load_generator().training
+
+
+def test_weights_are_written_as_safetensors_writes_them(tmp_path):
+    network = build_discriminator(NETWORK, 2).to(memory_format=torch.channels_last)
+    save_weights(tmp_path / "ours", network)
+    tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    save_file(tensors, tmp_path / "theirs")
+    assert (tmp_path / "ours").read_bytes() == (tmp_path / "theirs").read_bytes()
+
+
+@pytest.mark.parametrize("place", ["model", ".model.partial-1234"])
+def test_weights_that_cannot_be_written_are_said(tmp_path, place):
+    path = tmp_path / place / "generator.safetensors"
+    path.mkdir(parents=True)  # stands for a full disk: no file can be written here
+    with pytest.raises(CrosspatchError, match=r"generator\.safetensors: could not be written"):
+        save_weights(path, build_discriminator(NETWORK, 2))
 
 
 def test_the_card_says_data_licence_scores_and_limits(saved):

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from crosspatch.config import NetworkSettings
@@ -21,6 +21,7 @@ from crosspatch.files import (
     PathLike,
     fingerprint_bytes,
     fingerprint_file,
+    write_bytes,
     write_text,
     write_toml,
 )
@@ -202,8 +203,7 @@ def save_weights(path: Path, network: nn.Module) -> None:
     tensors = {
         name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()
     }
-    save_file(tensors, path)
-    path.chmod(0o644)  # safetensors makes files that only their owner reads
+    write_bytes(path, save(tensors))
 
 
 def _filled(network: _Module, path: Path, device: torch.device | str) -> _Module:
