@@ -97,6 +97,22 @@ class TestTypes:
         assert torch.equal(image[:1] * torch.tensor([2.0, 4.0]).view(1, 2, 1, 1), expected)
 
 
+@pytest.mark.parametrize(("device", "ahead"), [("cuda", True), ("mps", False), ("cpu", False)])
+def test_only_cuda_is_not_waited_for(monkeypatch, device, ahead):
+    def to(tensor, where, **how):
+        moved.extend((str(where), wish) for wish in how.values())
+        return tensor
+
+    moved = []
+    crops = SimpleNamespace(
+        images=np.zeros((1, 2, 8, 8), np.uint16), masks=np.zeros((1, 8, 8), np.uint8),
+        statistics=((0.0, 0.0), (1.0, 1.0)),
+    )  # fmt: skip
+    monkeypatch.setattr(torch.Tensor, "to", to)
+    Batches(crops, torch.device(device)).load(np.array([0]), np.array([0]))
+    assert moved == [(device, ahead)] * 2
+
+
 class TestSmallCrops:
     @pytest.mark.parametrize("layers", [1, 2, 3])
     @pytest.mark.parametrize("size", [13, 24, 31, 64])

@@ -63,8 +63,9 @@ class Batches:
     def _finish(
         self, images: np.ndarray, masks: np.ndarray, versions: Indices
     ) -> tuple[Tensor, Tensor]:
-        image = to_tensor(images).to(self.device, non_blocking=True)
-        target = torch.from_numpy(masks).to(self.device, non_blocking=True)
+        ahead = self.device.type == "cuda"  # MPS might copy what has been freed by then
+        image = to_tensor(images).to(self.device, non_blocking=ahead)
+        target = torch.from_numpy(masks).to(self.device, non_blocking=ahead)
         image, target = apply_versions(image, target, torch.from_numpy(versions))
         image = standardise(image, self._mean, self._std)
         return image.contiguous(memory_format=torch.channels_last), target
