@@ -274,6 +274,25 @@ def test_changed_crops_are_refused_on_resume(straight, disc_crops, tmp_path):
         resume(tmp_path / "run")
 
 
+def test_a_device_that_is_not_there_is_named_on_resume(tmp_path, monkeypatch):
+    def none_here(*_, **__):
+        raise RuntimeError("no CUDA here\nmore of that")
+
+    monkeypatch.setattr(torch, "empty", none_here)
+    write_run(tmp_path, {"device": "cuda"})
+    with pytest.raises(SettingsError, match=r"began, on cuda: .*\(no CUDA here\)\. Resume it on"):
+        resume(tmp_path)
+
+
+def test_a_device_of_too_little_memory_is_said_with_what_to_do(disc_crops, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore of that")
+
+    monkeypatch.setattr(loop, "generator_gradients", full)
+    with pytest.raises(CrosspatchError, match=r"2 GiB\.\): .*--training\.batch.*accumulate 2"):
+        train(disc_crops, out=tmp_path / "run", config=load_settings(None, SMALL))
+
+
 def test_two_processes_do_not_train_one_run(straight, monkeypatch):
     monkeypatch.setattr(Run, "finished", False)
     with locked(straight.path, "training"), pytest.raises(CrosspatchError, match="another process"):

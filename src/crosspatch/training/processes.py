@@ -25,7 +25,7 @@ from torch.multiprocessing.spawn import ProcessException, ProcessRaisedException
 
 from crosspatch.errors import CrosspatchError, SettingsError
 from crosspatch.progress import Progress, silent
-from crosspatch.training.loop import StoppedError, fit
+from crosspatch.training.loop import StoppedError, fit, memory_explained
 from crosspatch.training.rebuild import PRECISIONS, on_threads, rebuild
 from crosspatch.training.run import Run
 from crosspatch.training.watch import NotFiniteError
@@ -120,7 +120,7 @@ def _fit_here(fabric: Fabric, path: str, progress: Progress) -> None:
     log.disabled = not first
     try:
         run = Run.open(path)
-        with on_threads(run):
+        with on_threads(run), memory_explained():
             fit(rebuild(run, fabric), progress if first else silent)
     finally:
         if dist.is_initialized():  # else a later exit may abort

@@ -12,6 +12,7 @@ import torch
 
 from crosspatch.config import Settings, load_settings, merge, parse_settings
 from crosspatch.crops import Crops
+from crosspatch.errors import SettingsError
 from crosspatch.files import (
     PathLike,
     locked,
@@ -24,7 +25,7 @@ from crosspatch.models.runtime import choose_device, choose_precision, keep_free
 from crosspatch.models.storage import Model
 from crosspatch.models.transfer import WarmStart, adopt_architecture
 from crosspatch.progress import Progress, silent
-from crosspatch.training.loop import fit
+from crosspatch.training.loop import fit, memory_explained
 from crosspatch.training.processes import fit_in_processes, refuse_devices, started_outside
 from crosspatch.training.rebuild import on_threads, rebuild, single_device
 from crosspatch.training.run import Run, open_model, write_run, write_transfer
@@ -128,11 +129,20 @@ def resume(run: PathLike | Run, *, progress: Progress = silent) -> Run:
     InputError
         The crops are gone or are not those that the run was trained on; or, before the first
         checkpoint, the source model is.
+    SettingsError
+        This machine has not the device that the run began on.
     """
     run = Run.open(run)
     if run.finished:
         return run
-    refuse_devices(torch.device(run.table["device"]), run.devices)
+    try:
+        where = choose_device(run.table["device"])
+    except SettingsError as error:
+        raise SettingsError(
+            f"{run.path} goes on only where it began, on {run.table['device']}: {error}. Resume it "
+            "on such a machine, or train a new run here"
+        ) from None
+    refuse_devices(where, run.devices)
     return _go(run, progress)
 
 
@@ -151,7 +161,7 @@ def _built(run: Run, crops: Crops, source: Model | None) -> Work:
     initial = None
     if source is not None:
         initial = WarmStart(source, crops.channel_names, run.settings.transfer)
-    with on_threads(run):
+    with on_threads(run), memory_explained():
         return set_up(run, crops, single_device(run), initial)
 
 
@@ -266,6 +276,6 @@ def _go(run: Run, progress: Progress, work: Work | None = None) -> Run:
         if run.devices > 1:
             fit_in_processes(run, progress)
         else:
-            with on_threads(run):
+            with on_threads(run), memory_explained():
                 fit(work or rebuild(run, single_device(run)), progress)
     return run
