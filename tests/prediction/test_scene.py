@@ -201,6 +201,14 @@ class TestChannels:
         with pytest.raises(InputError, match=r"has 4 channels \(blue, green, red, swir\)"):
             choose_channels(self.landsat, ("blue", "green", "red", "swir"), 4)
 
+    @pytest.mark.parametrize("count", [1, 3, 5])
+    def test_of_another_number_than_names_are_refused_but_by_number(self, count):
+        names = ("nir", "blue", "green", "red")
+        message = rf"^has {count} channels?, but 4 names are declared \(nir, blue, green, red\)"
+        with pytest.raises(InputError, match=message):
+            choose_channels(("blue",), names, count)
+        assert choose_channels(("blue",), names, count, bands=(1,)) == (0,)
+
     def test_named_twice_are_not_chosen_from(self):
         with pytest.raises(InputError, match="has 3 channels"):
             choose_channels(("red", "nir"), ("red", "nir", "nir"), 3)

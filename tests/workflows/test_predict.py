@@ -135,6 +135,24 @@ def test_a_data_set_with_channels_that_are_no_names_is_refused(model, tmp_path):
         predict(model, data, out=tmp_path / "maps")
 
 
+def test_an_image_of_other_channels_than_its_data_set_declares_is_skipped_and_listed(
+    model, tmp_path
+):
+    (tmp_path / "data").mkdir()
+    data = make(tmp_path / "data", "", channels=["nir", "swir", "blue", "green", "red"])
+    for name, channels in (("a", 5), ("b", 3), ("c", 6)):
+        save(data / f"images/{name}.tif", picture(4, channels=channels))
+    made = predict(model, data, out=tmp_path / "maps")
+    assert [row["name"] for row in made.rows] == ["a"]
+    problems = {path.rsplit("/")[-1]: problem for path, problem in made.skipped}
+    assert set(problems) == {"b.tif", "c.tif"}
+    assert problems["b.tif"].startswith("has 3 channels, but 5 names are declared (nir, swir, ")
+    by_number = predict(model, data, out=tmp_path / "numbered", bands=(3, 2, 1))
+    expected = truth(picture(4, channels=3), channel=2)
+    assert np.array_equal(images.read_mask(by_number.mask_path("b")), expected)
+    assert (by_number.count, by_number.skipped) == (3, [])
+
+
 def test_bands_are_numbered_from_one(model, tmp_path):
     pixels = picture(5, channels=4)
     save(tmp_path / "scene.tif", pixels)

@@ -287,9 +287,10 @@ def shown_channels(
     model_names : what the model calls its channels
     channels : the image's channels that it is to see, from 0, in its order
     facts : of the image
-    names : what the image calls its channels; without, it is shown by the model's names
+    names : what the image calls its channels; without, or where it has another number of them, it
+        is shown by the model's names
     """
-    if not names:
+    if not names or len(names) != facts.channels:
         bands = pictures.natural_bands(len(model_names), model_names)
         return tuple(channels), Shown(tuple(bands), len(model_names) <= 3)
     bands = pictures.natural_bands(facts.channels, names)

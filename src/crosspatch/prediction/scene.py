@@ -262,10 +262,16 @@ def choose_channels(
     SettingsError
         ``bands`` has another length than the model has channels, or a number below 1.
     InputError
-        The image does not have what is wanted; the message says what both have.
+        The image does not have what is wanted, or another number of channels than names (as a
+        data set's, which stand for all its images); the message says what both have.
     """
     if bands is not None:
         return _by_number(wanted, count, bands)
+    if names and len(names) != count:
+        raise InputError(
+            f"has {_channels(count)}, but {len(names)} names are declared ({', '.join(names)}), so "
+            "nobody knows which is which: name those to use with --bands, numbered from 1"
+        )
     ours = [_plain(name) for name in wanted]
     theirs = [_plain(name) for name in names or ()]
     if len(set(ours)) == len(ours) and all(theirs.count(name) == 1 for name in ours):
@@ -284,9 +290,7 @@ def _by_number(wanted: Sequence[str], count: int, bands: Sequence[int]) -> tuple
     if min(bands) < 1:
         raise SettingsError("--bands counts channels from 1, as GDAL does")
     if max(bands) > count:
-        raise InputError(
-            f"has {count} channel{'s' * (count != 1)}, but --bands asks for number {max(bands)}"
-        )
+        raise InputError(f"has {_channels(count)}, but --bands asks for number {max(bands)}")
     return tuple(band - 1 for band in bands)
 
 
@@ -297,9 +301,13 @@ def _plain(name: str) -> str:
 def _other_channels(wanted: Sequence[str], names: Sequence[str] | None, count: int) -> str:
     named = f" ({', '.join(names)})" if names else ""
     return (
-        f"has {count} channel{'s' * (count != 1)}{named}, but the model wants {len(wanted)} "
+        f"has {_channels(count)}{named}, but the model wants {len(wanted)} "
         f"({', '.join(wanted)}): name those to use with --bands, numbered from 1"
     )
+
+
+def _channels(count: int) -> str:
+    return f"{count} channel{'s' * (count != 1)}"
 
 
 def check_units(dtype: str, pixels: Pixels) -> str | None:
