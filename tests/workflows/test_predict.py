@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import signal
+import sys
 import tomllib
 
 import numpy as np
@@ -353,6 +354,24 @@ def test_a_large_image_has_a_small_overlay_and_progress_of_its_own(model, tmp_pa
     assert np.array_equal(images.read_mask(made.mask_path("scene")), truth(pixels))
     assert told[0][0] == "predicting"
     assert told[-2] == ("predicting", 1, 1)
+
+
+@pytest.mark.parametrize("name", ["scene.png", "scene.tif"])
+def test_a_large_picture_needs_no_extra_for_its_mask(model, tmp_path, monkeypatch, name):
+    monkeypatch.setattr("crosspatch.prediction.outputs._LARGE", 100)
+    monkeypatch.setitem(sys.modules, "rasterio", None)
+    save(tmp_path / name, picture(16))
+    made = predict(model, tmp_path / name, out=tmp_path / "maps")
+    assert made.rows[0]["mask"] == "masks/scene.png"
+    assert np.array_equal(images.read_mask(made.mask_path("scene")), truth(picture(16)))
+
+
+def test_a_large_tiff_has_a_mask_in_tiles_also_where_it_lies_nowhere(model, tmp_path, monkeypatch):
+    pytest.importorskip("rasterio")
+    monkeypatch.setattr("crosspatch.prediction.outputs._LARGE", 100)
+    save(tmp_path / "scene.tif", picture(16))
+    made = predict(model, tmp_path / "scene.tif", out=tmp_path / "maps")
+    assert made.rows[0]["mask"] == "masks/scene.tif"
 
 
 def test_a_folder_that_is_none_of_ours_is_refused(tmp_path):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from crosspatch import images
 from crosspatch.files import write_bytes
 from crosspatch.images import pictures
+from crosspatch.images.geo import IDENTITY
 from crosspatch.images.geotiff import GeoTiffWriter
 from crosspatch.images.ngff import ZarrWriter
 from crosspatch.images.raster import RasterFacts
@@ -25,7 +26,7 @@ from crosspatch.prediction.windows import TILE, Axis, Grid
 LARGEST_OVERLAY = 2048
 """Pixels of an overlay's longer side: it is a picture to look at, the mask is the result."""
 
-_LARGE = 2**24  # pixels from which on a mask is a tiled TIFF, wherever it lies
+_LARGE = 2**24  # pixels from which on the mask of a TIFF is a tiled one, wherever it lies
 _WIDEST_TILE = 512
 
 
@@ -149,8 +150,14 @@ def _suffix(facts: RasterFacts, *, mask: bool) -> str:
 
 
 def _is_tiled(facts: RasterFacts) -> bool:
-    """Whether a layer is a tiled GeoTIFF: where its image has a place, or is large."""
-    return facts.georeference is not None or facts.height * facts.width > _LARGE
+    """Whether a layer is a tiled GeoTIFF: where its image has a place, or is one and large.
+
+    What was read whole (a large PNG, a TIFF without rasterio) needs no rasterio for its mask.
+    """
+    place = facts.georeference
+    if facts.format == "geotiff":
+        return place is not None or facts.height * facts.width > _LARGE
+    return place is not None and (place.crs != "" or place.transform != IDENTITY)
 
 
 class _WholeImage:
