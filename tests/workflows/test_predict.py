@@ -16,7 +16,7 @@ from crosspatch import images
 from crosspatch.errors import CrosspatchError, InputError, SettingsError
 from crosspatch.images import Georeference
 from crosspatch.prediction import engines
-from crosspatch.prediction.folder import COLUMNS, Predictions
+from crosspatch.prediction.folder import COLUMNS, Journal, Predictions
 from crosspatch.prediction.inputs import find_inputs, safe_names
 from crosspatch.prediction.outputs import LARGEST_OVERLAY
 from crosspatch.prediction.polygons import PolygonSettings
@@ -309,6 +309,25 @@ def test_a_scene_goes_on_in_the_middle_and_is_the_same_to_the_bit(model, tmp_pat
     predict(model, tmp_path / "scene.tif", out=tmp_path / "maps", **wishes)
     # 48 pixels apart: 6 x 5 windows (one of them all holes is not asked); two rows were done
     assert 0 < sum(asked) <= 20
+    assert same_files(tmp_path / "maps", tmp_path / "expected")
+
+
+def test_a_scene_never_goes_on_with_what_another_has_left(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(workflow, "batch_of", lambda layout, device: 2)
+    for name, seed in (("a", 18), ("b", 19)):
+        save(tmp_path / f"in/{name}.png", picture(seed, 150, 110))
+    predict(model, tmp_path / "in", out=tmp_path / "expected", window=64, halo=8)
+    real = Journal.add
+
+    def add_and_die(self, file, result):
+        real(self, file, result)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Journal, "add", add_and_die)
+        predict(model, tmp_path / "in", out=tmp_path / "maps", window=64, halo=8)
+    assert list(tmp_path.glob(".maps.partial-*/unfinished/**/000000.npy"))
+    predict(model, tmp_path / "in", out=tmp_path / "maps", window=64, halo=8)
     assert same_files(tmp_path / "maps", tmp_path / "expected")
 
 

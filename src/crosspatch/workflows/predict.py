@@ -219,7 +219,7 @@ def _predict_all(
                 result = str(error).removeprefix(f"{given.path}: ")
                 _discard(folder, given.name)
             journal.add(given.path, result)
-            shutil.rmtree(folder / _SPOOL, ignore_errors=True)
+        shutil.rmtree(_spool(folder, given), ignore_errors=True)
         if isinstance(result, Predicted):
             rows.append(result)
         else:
@@ -255,7 +255,7 @@ def _predict_one(
         shares = Shares()
         path, outputs = _outputs(folder, given.name, raster, layout, shown, wish)
         large = facts.planes * facts.height * facts.width >= _LARGE
-        spool = Spool(folder / _SPOOL)
+        spool = Spool(_spool(folder, given))
         with ExitStack() as opened:
             opened.callback(spool.close)
             for output in outputs:
@@ -280,6 +280,11 @@ def _predict_one(
         mask=path,
         note="; ".join(notes),
     )
+
+
+def _spool(folder: Path, given: Input) -> Path:
+    """Where an image's finished part lies: no image can go on with what another has left."""
+    return folder / _SPOOL / given.name
 
 
 def _discard(folder: Path, name: str) -> None:
