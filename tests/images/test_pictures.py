@@ -127,6 +127,18 @@ def test_nan_and_infinity_are_black_and_do_not_spoil_the_stretch():
     assert picture[5, -1].tolist() == [255] * 3
 
 
+def test_what_holds_no_data_does_not_count_in_the_stretch():
+    pixels = np.array([[[-9999, 20, 40, 60]]], dtype=np.int16)
+    known = pixels[0] != -9999
+    expected = pictures.to_rgb(pixels[:, :, 1:])
+    assert expected[0, [0, 2], 0].tolist() == [0, 255]
+    assert np.array_equal(pictures.to_rgb(pixels, known=known)[:, 1:], expected)
+    assert np.array_equal(pictures.stretched_planes(pixels, known=known)[0, :, 1:], expected[:, :, 0])
+    many = np.concatenate([pixels] * 4)
+    infrared = pictures.near_infrared_rgb(many, known=known)
+    assert np.array_equal(infrared[:, 1:], expected)
+
+
 def test_an_overlay_tints_inside_outlines_the_edge_and_leaves_the_rest():
     picture = np.full((20, 20, 3), 100, np.uint8)
     mask = np.zeros((20, 20), np.uint8)

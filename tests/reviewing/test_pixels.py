@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from crosspatch import images
 from crosspatch.errors import InputError
 from crosspatch.reviewing.pixels import (
     TILE,
@@ -59,9 +60,19 @@ def test_votes_of_nobody_are_nothing():
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5000), (4000, 2), (700, 900)])
 def test_thumbnails_are_small_whatever_the_shape(shape):
     pixels = np.random.default_rng(0).integers(0, 255, (4, *shape)).astype(np.uint16)
-    picture = Image.open(io.BytesIO(thumbnail(pixels, [2, 1, 0], np.ones(shape, np.uint8))))
+    image = images.Image(pixels)
+    picture = Image.open(io.BytesIO(thumbnail(image, [2, 1, 0], np.ones(shape, np.uint8))))
     assert max(picture.size) <= 240
     assert min(picture.size) >= 1
+
+
+def test_a_thumbnail_is_as_bright_as_what_holds_data():
+    pixels = np.full((1, 40, 40), 20, np.int16)
+    pixels[:, :, 20:] = 60
+    pixels[:, :12] = -9999
+    place = images.Georeference("", (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), nodata=-9999.0)
+    drawn = Image.open(io.BytesIO(thumbnail(images.Image(pixels, None, place), [0], None)))
+    assert np.asarray(drawn)[30, [5, 35], 0].tolist() == pytest.approx([0, 255], abs=10)
 
 
 def test_what_is_kept_is_made_once_and_the_oldest_goes_first():

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -172,6 +173,23 @@ def test_an_image_without_names_is_shown_as_the_model_calls_its_bands(tmp_path):
     brightest = overlay[:, -1].mean(axis=0)
     assert brightest[0] == 255
     assert brightest[1:].max() < 20
+
+
+@pytest.mark.parametrize("side", [40, 20])
+@pytest.mark.parametrize(("dtype", "nodata"), [("int16", -9999.0), ("float32", -3.4e38)])
+def test_an_overlay_is_as_bright_as_what_holds_data(tmp_path, monkeypatch, side, dtype, nodata):
+    model = save_pixelwise_model(tmp_path / "m", channels=("pan",))
+    monkeypatch.setattr("crosspatch.prediction.outputs.LARGEST_OVERLAY", side)
+    pixels = np.full((1, 40, 40), 20, dtype)
+    pixels[:, :, 20:] = 60
+    pixels[:, :9] = nodata  # of the small overlay's fifth row, one half
+    place = replace(PLACE, nodata=nodata)
+    images.write_image(tmp_path / "scene.tif", pixels, georeference=place)
+    made = predict(model, tmp_path / "scene.tif", out=tmp_path / "maps")
+    overlay = np.asarray(PillowImage.open(made.path / "overlays/scene.png"))[:, :, 0]
+    assert overlay.shape == (side, side)
+    known = overlay[9 * side // 40 :]
+    assert (known[:, : side // 2].max(), known[:, side // 2 :].min()) == (0, 255)
 
 
 def test_two_images_of_one_stem_get_names_of_their_own(model, tmp_path):

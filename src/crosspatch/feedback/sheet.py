@@ -12,6 +12,7 @@ from crosspatch.feedback.observe import Observer
 from crosspatch.feedback.table import Decision, QueueRow
 from crosspatch.images import pictures
 from crosspatch.images.resize import resize_image, resize_mask
+from crosspatch.metrics import IGNORED
 
 EACH = 8
 """Pictures of a kind, at most."""
@@ -62,4 +63,5 @@ def _overlay(
     if shrink < 1:
         size = (max(1, round(mask.shape[0] * shrink)), max(1, round(mask.shape[1] * shrink)))
         pixels, mask = resize_image(pixels, size), resize_mask(mask, size)
-    return pictures.overlay(pictures.to_rgb(pixels, names), mask)
+    picture = pictures.to_rgb(pixels, names, known=mask != IGNORED)
+    return pictures.overlay(picture, mask)

@@ -37,7 +37,12 @@ _STRETCH = (1.0, 99.0)  # percentiles that become black and white
 _SAMPLE = 1_000_000  # values that the percentiles are taken from
 
 
-def to_rgb(pixels: NDPixels, channel_names: Sequence[str] | None = None) -> Picture:
+def to_rgb(
+    pixels: NDPixels,
+    channel_names: Sequence[str] | None = None,
+    *,
+    known: NDArray[np.bool_] | None = None,
+) -> Picture:
     """Show an image in natural colour, or as near to it as its channels go.
 
     Parameters
@@ -49,6 +54,8 @@ def to_rgb(pixels: NDPixels, channel_names: Sequence[str] | None = None) -> Pict
         Without them: one or two channels are shown grey by the first; three as red, green, blue;
         four or more as blue, green, red, ... (the order of Landsat, Sentinel-2 and Floating
         Forests).
+    known : (H, W) bool, optional
+        Where the image holds data (`crosspatch.images.holds_data`): what the stretch is taken from.
 
     Returns
     -------
@@ -57,7 +64,7 @@ def to_rgb(pixels: NDPixels, channel_names: Sequence[str] | None = None) -> Pict
         that their hues stay; bands of a sensor (four or more) each have their own.
     """
     bands = natural_bands(len(pixels), channel_names)
-    return stretched(pixels[bands], together=len(pixels) <= 3)
+    return stretched(pixels[bands], together=len(pixels) <= 3, known=known)
 
 
 def natural_bands(channels: int, channel_names: Sequence[str] | None = None) -> list[int]:
@@ -70,7 +77,9 @@ def natural_bands(channels: int, channel_names: Sequence[str] | None = None) -> 
     return [0, 1, 2] if channels == 3 else [2, 1, 0]
 
 
-def stretched(pixels: NDPixels, *, together: bool) -> Picture:
+def stretched(
+    pixels: NDPixels, *, together: bool, known: NDArray[np.bool_] | None = None
+) -> Picture:
     """Show one channel grey, or three as red, green, blue, stretched as `to_rgb` says.
 
     Parameters
@@ -78,17 +87,22 @@ def stretched(pixels: NDPixels, *, together: bool) -> Picture:
     pixels : (1 or 3, H, W) array of numbers
     together : bool
         One stretch for all, so that hues stay; else each channel its own.
+    known : (H, W) bool, optional
+        As in `to_rgb`.
 
     Returns
     -------
     (H, W, 3) uint8
     """
-    planes = [_stretch(plane, pixels if together else plane) for plane in pixels]
+    planes = [_stretch(plane, pixels if together else plane, known) for plane in pixels]
     return np.stack(planes * (3 // len(planes)), axis=2)
 
 
 def near_infrared_rgb(
-    pixels: NDPixels, channel_names: Sequence[str] | None = None
+    pixels: NDPixels,
+    channel_names: Sequence[str] | None = None,
+    *,
+    known: NDArray[np.bool_] | None = None,
 ) -> Picture | None:
     """Show near infrared as red, red as green, green as blue: plants glow red, water is dark.
 
@@ -99,13 +113,17 @@ def near_infrared_rgb(
     channel_names : sequence of C str, optional
         One of them is nir, near infrared or infrared; without names, four channels are taken for
         blue, green, red, near infrared.
+    known : (H, W) bool, optional
+        As in `to_rgb`.
 
     Returns
     -------
     (H, W, 3) uint8, or None where there is no near infrared
     """
     bands = infrared_bands(len(pixels), channel_names)
-    return None if bands is None else stretched(pixels[bands], together=len(pixels) <= 3)
+    if bands is None:
+        return None
+    return stretched(pixels[bands], together=len(pixels) <= 3, known=known)
 
 
 def infrared_bands(channels: int, channel_names: Sequence[str] | None = None) -> list[int] | None:
@@ -119,20 +137,24 @@ def infrared_bands(channels: int, channel_names: Sequence[str] | None = None) ->
     return [infrared[0], names.index("red"), names.index("green")]
 
 
-def stretched_planes(pixels: NDPixels) -> NDArray[np.uint8]:
+def stretched_planes(
+    pixels: NDPixels, *, known: NDArray[np.bool_] | None = None
+) -> NDArray[np.uint8]:
     """Stretch every channel as `to_rgb` does, for showing any three of them together.
 
     Parameters
     ----------
     pixels : (C, H, W) array of numbers
         NaN and infinity become 0.
+    known : (H, W) bool, optional
+        As in `to_rgb`.
 
     Returns
     -------
     (C, H, W) uint8
     """
     together = len(pixels) <= 3
-    return np.stack([_stretch(plane, pixels if together else plane) for plane in pixels])
+    return np.stack([_stretch(plane, pixels if together else plane, known) for plane in pixels])
 
 
 def overlay(
@@ -292,8 +314,15 @@ def _clean(channel_names: Sequence[str] | None) -> list[str]:
     ]
 
 
-def _stretch(plane: NDPixels, reference: NDPixels) -> Picture:
-    """Map the reference's percentiles to 0 and 255; without contrast, the dtype's own range."""
+def _stretch(
+    plane: NDPixels, reference: NDPixels, known: NDArray[np.bool_] | None = None
+) -> Picture:
+    """Map the reference's percentiles to 0 and 255; without contrast, the dtype's own range.
+
+    A no-data value, such as -9999, says nothing of how bright the rest is.
+    """
+    if known is not None and not known.all():
+        reference = reference[..., known]
     flat = reference.ravel()
     sample = flat[:: max(flat.size // _SAMPLE, 1)]
     sample = sample[np.isfinite(sample)]

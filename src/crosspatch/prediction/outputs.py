@@ -205,6 +205,8 @@ class Shown:
 class Overlay:
     """The mask over its image, as a picture: shrunk by a whole factor where the image is large.
 
+    What holds no data counts neither in the means nor in the stretch.
+
     path : of the PNG; shape : (height, width) of the image; shown : its channels; plane : of
     a stack
     """
@@ -215,6 +217,7 @@ class Overlay:
         self._shape = shape
         small = (-(-shape[0] // self._factor), -(-shape[1] // self._factor))
         self._mask = np.empty(small, dtype=np.uint8)
+        self._counts = np.zeros(small if self._factor > 1 else (0, 0), dtype=np.float32)
         self._sums: NDArray[Any] | None = None
         self._dtype = np.dtype(np.float32)
 
@@ -233,9 +236,13 @@ class Overlay:
             self._sums[:, rows, cols] = pixels
             self._mask[rows, cols] = block.mask
             return
+        known = block.mask != IGNORED
+        if not known.all():
+            pixels = np.where(known, pixels, pixels.dtype.type(0))
         finite = pixels if pixels.dtype.kind in "ui" else np.nan_to_num(pixels, posinf=0, neginf=0)
-        across = np.add.reduceat(finite, col_starts, axis=2, dtype=np.float32)
-        self._sums[:, rows, cols] += np.add.reduceat(across, row_starts, axis=1)
+        for total, values in ((self._sums, finite), (self._counts[np.newaxis], known[np.newaxis])):
+            across = np.add.reduceat(values, col_starts, axis=2, dtype=np.float32)
+            total[:, rows, cols] += np.add.reduceat(across, row_starts, axis=1)
         self._sample(block, rows, cols)
 
     def _cells(self, first: int, length: int) -> tuple[slice, NDArray[np.intp]]:
@@ -262,19 +269,14 @@ class Overlay:
     def finish(self) -> None:
         """Draw and write the picture."""
         assert self._sums is not None
+        known = self._mask != IGNORED
         if self._factor > 1:
-            self._sums /= np.outer(*(self._counts(side) for side in self._shape))
+            known = self._counts > 0
+            self._sums /= np.maximum(self._counts, 1)
             if self._dtype.kind in "ui":  # back to few values, which are quicker to stretch
                 self._sums = np.rint(self._sums, out=self._sums).astype(self._dtype)
-        drawn = pictures.overlay(
-            pictures.stretched(self._sums, together=self._shown.together), self._mask
-        )
-        write_bytes(self._path, pictures.to_png_bytes(drawn))
-
-    def _counts(self, side: int) -> NDArray[np.float32]:
-        """Pixels of the scene in each row (column) of the picture."""
-        edges = np.minimum(np.arange(0, side + self._factor, self._factor), side)
-        return np.diff(edges).astype(np.float32)
+        picture = pictures.stretched(self._sums, together=self._shown.together, known=known)
+        write_bytes(self._path, pictures.to_png_bytes(pictures.overlay(picture, self._mask)))
 
     def close(self) -> None:
         """Let go of the picture."""

@@ -25,7 +25,7 @@ from crosspatch.reviewing.store import Decision, State, Store
 LARGEST = 2**28
 """Most pixels of a mask that a page holds whole: 16,384 x 16,384."""
 
-_DRAWN = "2"  # how thumbnails are drawn; those that an earlier program kept are not used
+_DRAWN = "3"  # how thumbnails are drawn; those that an earlier program kept are not used
 
 _DRAWN_AT_ONCE = 2  # thumbnails: each needs its whole image in memory, and a scene may be large
 
@@ -105,7 +105,8 @@ class Desk:
 
     def _read_view(self, item: Item) -> View:
         image = self._read_image(item)
-        return View(Pyramid([stretched_planes(image.pixels)]), self._names(item, image))
+        planes = stretched_planes(image.pixels, known=image.valid)
+        return View(Pyramid([planes]), self._names(item, image))
 
     def _read_image(self, item: Item) -> images.Image:
         if item.problem or item.image is None:
@@ -266,7 +267,7 @@ class Desk:
                 mask = self.material.read_mask(item) if corrected is None else corrected
             except InputError:
                 mask = None
-            return pixels.thumbnail(image.pixels, bands, mask)
+            return pixels.thumbnail(image, bands, mask)
 
     def _plain(self, error: CrosspatchError) -> str:
         """Return a message with paths as they look from inside the folder."""

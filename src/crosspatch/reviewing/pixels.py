@@ -10,7 +10,7 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from crosspatch.errors import InputError
-from crosspatch.images import pictures
+from crosspatch.images import Image, pictures
 from crosspatch.images.resize import resize_image, resize_mask
 
 TILE = 512
@@ -95,17 +95,18 @@ def halve(planes: Planes) -> Planes:
     return ((total + 2) >> 2).astype(np.uint8)
 
 
-def thumbnail(pixels: NDArray[Any], bands: list[int], mask: NDArray[np.uint8] | None) -> bytes:
-    """Draw a small picture of an image (C, H, W), its mask (H, W) outlined on it, as JPEG.
+def thumbnail(image: Image, bands: list[int], mask: NDArray[np.uint8] | None) -> bytes:
+    """Draw a small picture of an image, its mask (H, W) outlined on it, as JPEG.
 
     ``bands`` are the one or three channels to show. Each is stretched as for the tiles, so that
     a card has the colours of the large picture.
     """
-    height, width = pixels.shape[1:]
+    height, width = image.pixels.shape[1:]
     shrink = min(THUMBNAIL / max(height, width), 1.0)
     size = (max(1, round(height * shrink)), max(1, round(width * shrink)))
     step = max(int(1 / shrink) // 4, 1)  # four pixels a side average well, and huge images are slow
-    planes = pictures.stretched_planes(pixels[:, ::step, ::step])[bands]
+    few = replace(image, pixels=image.pixels[:, ::step, ::step])
+    planes = pictures.stretched_planes(few.pixels, known=few.valid)[bands]
     small = resize_image(planes, size).transpose(1, 2, 0)
     picture = np.ascontiguousarray(np.broadcast_to(small, (*size, 3)))
     if mask is not None and mask.shape == (height, width):

@@ -5,12 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from crosspatch import images
 from crosspatch.errors import InputError
 from crosspatch.feedback.table import QueueRow
 from crosspatch.files import fingerprint_bytes, fingerprint_file, inside
 from crosspatch.images import pictures
-from crosspatch.images.resize import resize_image
+from crosspatch.images.resize import resize_image, resize_mask
 from crosspatch.prediction.folder import Predictions
 from crosspatch.volunteers.cells import RowError, status_and_files
 from crosspatch.volunteers.rows import Row, blocks, read_block, read_header
@@ -229,10 +231,10 @@ def media_of(wanted: Wanted) -> tuple[list[tuple[str, bytes]], tuple[int, int]]:
     header = images.read_header(wanted.overlay)
     size = header.height, header.width
     image = images.read_image(wanted.image)
-    pixels = image.pixels
+    pixels, known = image.pixels, image.valid
     if pixels.shape[1:] != size:
-        pixels = resize_image(pixels, size)
-    plain = pictures.to_rgb(pixels, image.channel_names)
+        pixels, known = resize_image(pixels, size), resize_mask(known.astype(np.uint8), size) == 1
+    plain = pictures.to_rgb(pixels, image.channel_names, known=known)
     overlay = images.read_image(wanted.overlay).pixels
     drawn = pictures.to_rgb(overlay) if len(overlay) != 3 else overlay.transpose(1, 2, 0)
     return [_packed(plain), _packed(drawn)], size
