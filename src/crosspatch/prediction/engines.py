@@ -53,19 +53,32 @@ class LoadedEngine:
 class EngineWish:
     """Which engine is asked for: a note that another process can load it from.
 
-    model : path of the folder; name : torch or onnx; device, precision : see `load_engine`;
-    uncertainty : whether it also says how unsure it is, see `with_uncertainty`
+    model : path of the folder; fingerprint : of the model that is meant; name : torch or onnx;
+    device, precision : see `load_engine`; uncertainty : whether it also says how unsure it is, see
+    `with_uncertainty`
     """
 
     model: Path
+    fingerprint: str
     name: EngineName = "torch"
     device: str | None = None
     precision: Precision = "auto"
     uncertainty: bool = False
 
     def load(self) -> LoadedEngine:
-        """Load it; errors as `load_engine`."""
+        """Load it; errors as `load_engine`.
+
+        Raises
+        ------
+        CrosspatchError
+            Another model lies there than the one that is meant.
+        """
         model = Model.open(self.model)
+        if model.fingerprint != self.fingerprint:
+            raise CrosspatchError(
+                f"{self.model}: is another model than the one that was asked for: was it replaced "
+                "meanwhile, or does this machine have another copy? Start again with the right one"
+            )
         loaded = load_engine(model, self.name, device=self.device, precision=self.precision)
         if not self.uncertainty:
             return loaded

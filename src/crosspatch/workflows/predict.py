@@ -153,7 +153,9 @@ def predict(
     if settings:
         settings.check()
     wish = _Wish(bands, probabilities, uncertainty, settings, window, halo)
-    wanted = EngineWish(model.path.resolve(), engine, device, precision, uncertainty)
+    wanted = EngineWish(
+        model.path.resolve(), model.fingerprint, engine, device, precision, uncertainty
+    )
     with ExitStack() as opened:
         cluster = opened.enter_context(connected(scheduler)) if scheduler else None
         drawer = _Drawer(model, wanted, None if scheduler else wanted.load(), cluster)
