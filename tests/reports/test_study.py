@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import polars as pl
 import pytest
 
-from crosspatch.errors import InputError
+from crosspatch.errors import InputError, SettingsError
 from crosspatch.evaluation.subjects import model_method
 from crosspatch.files import fingerprint_bytes, read_toml, write_toml
 from crosspatch.reports.study.material import read_material
@@ -334,6 +334,20 @@ class TestThePage:
         copy = copied(whole, tmp_path)
         html = report(copy, hide=["kelp"]).path.read_text(encoding="utf-8")
         assert "<img" not in html
+
+
+def test_a_name_to_hide_that_no_study_has_is_refused_before_anything_is_shown(tmp_path):
+    rows = quiet(scratch={1.0: 0.7})
+    one = write_study(tmp_path / "one", rows, target="kelp", sources={"people": {}})
+    other = write_study(tmp_path / "other", rows, target="lakes", sources={"photos": {}})
+    with pytest.raises(SettingsError, match=r"^--hide poeple: .* there are kelp, people$"):
+        report(one, hide=["kelp", "poeple"])
+    with pytest.raises(SettingsError, match=r"there are kelp, people, lakes, photos$"):
+        report([one, other], out=tmp_path / "both", hide=["nobody"])
+    assert not (one / "report.html").exists()
+    assert not (tmp_path / "both").exists()
+    report(one, hide=["people", "kelp"])
+    report([one, other], out=tmp_path / "both", hide=["people", "photos"])
 
 
 def test_the_networks_are_drawn_with_the_channels_that_they_have(tmp_path):

@@ -23,7 +23,8 @@ def report(
     out
         Folder to write to; by itself the study's, and needed for several.
     hide
-        A source, or the target, whose images are not to be shown; may be given several times.
+        A source, or the target, whose images are not to be shown; may be given several times. A
+        name that no study has is refused.
     no_pictures
         Show no subject at all, and use no model.
     """

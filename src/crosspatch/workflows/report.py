@@ -10,7 +10,7 @@ from crosspatch.files import PathLike, write_text
 from crosspatch.progress import Progress, silent
 from crosspatch.reports.page import write_page
 from crosspatch.reports.study.compare import comparison_page
-from crosspatch.reports.study.material import read_material
+from crosspatch.reports.study.material import Material, read_material
 from crosspatch.reports.study.page import study_page
 from crosspatch.reports.study.words import answer
 
@@ -58,12 +58,13 @@ def report(
     InputError
         It is no study folder, or a table in it is damaged.
     SettingsError
-        Several studies, and no ``out``.
+        Several studies, and no ``out``; or a name to hide that none of them has.
     """
     given = [study] if isinstance(study, str | os.PathLike) else list(study)
     if not given or (len(given) > 1 and out is None):
         raise SettingsError("name one study; or several, and with --out where their page is to be")
     materials = [read_material(one, progress=progress) for one in given]
+    _refuse_unknown(hide, materials)
     if len(materials) > 1:
         page, figures = comparison_page(materials, progress=progress)
     else:
@@ -75,3 +76,13 @@ def report(
         write_text(places[-1], svg)
     write_page(page, folder / REPORT)
     return Report(folder / REPORT, tuple(places), "\n".join(map(answer, materials)))
+
+
+def _refuse_unknown(hide: Sequence[str], materials: Sequence[Material]) -> None:
+    """Refuse to hide what is not there: behind a slip of the pen, people would be shown."""
+    names = {name: None for one in materials for name in (one.target, *one.plan.get("sources", {}))}
+    if unknown := [name for name in hide if name not in names]:
+        raise SettingsError(
+            f"--hide {unknown[0]}: neither a target nor a source is called that; there are "
+            + ", ".join(names)
+        )
