@@ -105,8 +105,9 @@ def resumed_folder(
     """Yield a hidden sibling folder as ``new_folder`` does; a stopped one is taken up again.
 
     What lies in it when a run is stopped, killed or out of disk stays, and is yielded again to the
-    next run of the same ``key``; a run of another key starts anew and removes it. A run that is
-    refused (``InputError``, ``SettingsError``) leaves nothing.
+    next run of the same ``key``. A run of another key starts anew, and removes it when it has come
+    to its end: one that was a mistake costs nothing. A run that is refused (``InputError``,
+    ``SettingsError``) leaves nothing.
 
     Parameters
     ----------
@@ -118,15 +119,17 @@ def resumed_folder(
     refuse_existing(path, kind=kind, overwrite=overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}{_PARTIAL}kept-{key[:12]}")
-    for other in path.parent.glob(f".{glob_escape(path.name)}{_PARTIAL}kept-*"):
-        if other != partial:
-            with locked(other, doing):
-                pass
-            shutil.rmtree(other, ignore_errors=True)
+    kept = path.parent.glob(f".{glob_escape(path.name)}{_PARTIAL}kept-*")
+    others = [other for other in kept if other != partial]
+    for other in others:
+        with locked(other, doing):
+            pass
     try:
         with locked(partial, doing):
             yield partial
             refuse_existing(path, kind=kind, overwrite=overwrite)  # it may have taken hours
+            for other in others:
+                shutil.rmtree(other, ignore_errors=True)
         (partial / _LOCK).unlink(missing_ok=True)
         _swap_in(partial, path)
     except (InputError, SettingsError):

@@ -249,6 +249,8 @@ def test_a_wrong_number_of_bands_is_a_wrong_setting_and_nothing_is_written(model
     with pytest.raises(SettingsError, match="--bands names 2 channels"):
         predict(model, tmp_path / "bay.png", out=tmp_path / "maps", bands=(1, 2))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bay.png"]
+    with pytest.raises(SettingsError, match="counts channels from 1"):
+        predict(model, tmp_path / "nowhere", out=tmp_path / "maps", bands=(0, 1, 2))
 
 
 def test_an_existing_folder_is_kept_unless_told_otherwise(model, tmp_path):
@@ -362,6 +364,27 @@ def test_other_settings_start_anew_and_remove_what_was_stopped(model, tmp_path):
         predict(model, tmp_path / "in", out=tmp_path / "maps", progress=interrupted_after(1))
     predict(model, tmp_path / "in", out=tmp_path / "maps", probabilities=True)
     assert sorted(p.name for p in (tmp_path / "maps/probabilities").iterdir()) == ["a.tif", "b.tif"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in", "maps"]
+
+
+def test_a_run_that_is_refused_or_stopped_costs_nothing_of_another(model, tmp_path, monkeypatch):
+    save(tmp_path / "in/a.png", picture(14))
+    save(tmp_path / "in/b.png", picture(15))
+    for more in ({}, {"probabilities": True}):
+        with pytest.raises(KeyboardInterrupt):
+            predict(
+                model, tmp_path / "in", out=tmp_path / "maps", progress=interrupted_after(1), **more
+            )
+    for bands, error in (((1, 2), SettingsError), ((1, 2, 9), InputError)):
+        with pytest.raises(error):
+            predict(model, tmp_path / "in", out=tmp_path / "maps", bands=bands)
+    opened = []
+    real = workflow.open_raster
+    monkeypatch.setattr(
+        workflow, "open_raster", lambda path: opened.append(path.name) or real(path)
+    )
+    predict(model, tmp_path / "in", out=tmp_path / "maps")
+    assert opened == ["b.png"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in", "maps"]
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "IGNORED",
     "WINDOW",
     "batch_of",
+    "check_bands",
     "check_units",
     "choose_channels",
     "lay_out",
@@ -281,7 +282,8 @@ def choose_channels(
     raise InputError(_other_channels(wanted, names, count))
 
 
-def _by_number(wanted: Sequence[str], count: int, bands: Sequence[int]) -> tuple[int, ...]:
+def check_bands(wanted: Sequence[str], bands: Sequence[int]) -> None:
+    """Refuse numbers that fit the model's channels with no image; see `choose_channels`."""
     if len(bands) != len(wanted):
         raise SettingsError(
             f"--bands names {len(bands)} channels, but the model wants {len(wanted)} "
@@ -289,6 +291,10 @@ def _by_number(wanted: Sequence[str], count: int, bands: Sequence[int]) -> tuple
         )
     if min(bands) < 1:
         raise SettingsError("--bands counts channels from 1, as GDAL does")
+
+
+def _by_number(wanted: Sequence[str], count: int, bands: Sequence[int]) -> tuple[int, ...]:
+    check_bands(wanted, bands)
     if max(bands) > count:
         raise InputError(f"has {_channels(count)}, but --bands asks for number {max(bands)}")
     return tuple(band - 1 for band in bands)

@@ -39,6 +39,7 @@ from crosspatch.prediction.reader import Reader, Window
 from crosspatch.prediction.scene import (
     HALO,
     batch_of,
+    check_bands,
     check_units,
     choose_channels,
     lay_out,
@@ -146,6 +147,8 @@ def predict(
     """
     refuse_existing(out, kind="predictions", overwrite=overwrite)
     model = open_model(model)
+    if bands is not None:
+        check_bands(model.facts.channel_names, bands)
     found = find_inputs(inputs)
     refuse_inputs_inside(out, model, *(one.path for one in found))
     keep_freed_memory()
