@@ -245,11 +245,19 @@ class TestUnits:
             check_units("uint8", pixels)
 
     def test_are_compared_without_nan(self):
-        pixels = np.array([[[np.nan, -1.0]]], dtype=np.float32)
+        pixels = np.array([[[np.nan, np.inf, -1.0]]], dtype=np.float32)
         with pytest.raises(InputError, match="from -1 to -1"):
             check_units("uint8", pixels)
         pixels[...] = np.nan
         assert "float32" in check_units("uint8", pixels)
+
+    def test_are_compared_without_what_holds_no_data(self):
+        pixels = np.array([[[-9999, 3, 200]], [[-9999, 4, 100]]], dtype=np.int16)
+        assert "is int16" in check_units("uint16", pixels, -9999.0)
+        assert "is int16" in check_units("uint16", pixels[:, 0, 1:])
+        pixels[1, 0, 0] = 5  # one channel alone may have that value by right
+        with pytest.raises(InputError, match="from -9999 to 200"):
+            check_units("uint16", pixels, -9999.0)
 
 
 @pytest.mark.parametrize(

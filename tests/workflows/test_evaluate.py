@@ -5,6 +5,7 @@ import csv
 import numpy as np
 import pytest
 
+from crosspatch import images
 from crosspatch.dataset import Dataset
 from crosspatch.errors import CrosspatchError, InputError, LeakError, SettingsError
 from crosspatch.workflows.evaluate import evaluate
@@ -204,6 +205,20 @@ def test_another_dtype_is_said(tmp_path):
         "an image is uint8, but the model was trained on float32 images: its values are taken as "
         "they are",
     )
+
+
+def test_what_holds_no_data_is_not_taken_for_a_value(tmp_path):
+    pytest.importorskip("rasterio")
+    model = save_pixelwise_model(tmp_path / "m", dtype="uint16")
+    data = kelp(tmp_path / "kelp")
+    place = images.Georeference("EPSG:32610", (30.0, 0.0, 0.0, 0.0, -30.0, 0.0), nodata=-9999.0)
+    for path in (data / "images").iterdir():
+        pixels = images.read_image(path).pixels.astype(np.int16)
+        pixels[:, :5] = -9999
+        images.write_image(path, pixels, georeference=place)
+    scores = evaluate(model, data)
+    assert (len(scores.rows), scores.skipped) == (6, ())
+    assert all(row.iou == 1.0 for row in scores.rows)
 
 
 class TestBaselines:

@@ -60,7 +60,7 @@ def model_method(
         names = dataset.channel_names if dataset.channels_declared else image.channel_names
         channels = choose_channels(facts.channel_names, names, len(image.pixels))
         pixels = image.pixels[list(channels)]
-        if assumed := check_units(facts.dtype, pixels):
+        if assumed := check_units(facts.dtype, pixels, image.nodata):
             said[f"an image {assumed}"] = None
         return predict_probability(
             model, network, pixels, nodata=image.nodata, window=window, precision=precision

@@ -179,7 +179,7 @@ class Observer:
         if self.dataset.channels_declared:
             names = self.dataset.channel_names
         pixels = image.pixels[list(choose_channels(facts.channel_names, names, len(image.pixels)))]
-        if assumed := check_units(facts.dtype, pixels):
+        if assumed := check_units(facts.dtype, pixels, image.nodata):
             self.said[f"an image {assumed}"] = None
         return pixels
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from crosspatch.errors import InputError, SettingsError
+from crosspatch.images import holds_data
 from crosspatch.models.facts import ModelFacts
 from crosspatch.models.runtime import autocast
 from crosspatch.models.storage import Model, to_tensor
@@ -316,14 +317,16 @@ def _channels(count: int) -> str:
     return f"{count} channel{'s' * (count != 1)}"
 
 
-def check_units(dtype: str, pixels: Pixels) -> str | None:
+def check_units(dtype: str, pixels: Pixels, nodata: float | None = None) -> str | None:
     """Compare an image's type with that of the training images; nothing is rescaled by guess.
 
     Parameters
     ----------
     dtype : type of the training images, such as "uint8"
-    pixels : (C, H, W) array
+    pixels : (C, H, W) or (C, N) array
         Some of the image's, or all.
+    nodata : float, optional
+        Value of pixels that hold nothing, which may be any; see `crosspatch.images.holds_data`.
 
     Returns
     -------
@@ -340,10 +343,10 @@ def check_units(dtype: str, pixels: Pixels) -> str | None:
     trained = np.dtype(dtype)
     if trained.kind in "ui":
         limits = np.iinfo(trained)
-        finite = pixels[np.isfinite(pixels)] if pixels.dtype.kind == "f" else pixels
-        if finite.size and (finite.min() < limits.min or finite.max() > limits.max):
+        known = pixels[:, holds_data(pixels, nodata)]
+        if known.size and (known.min() < limits.min or known.max() > limits.max):
             raise InputError(
-                f"{different} and this one holds values from {finite.min():g} to "
-                f"{finite.max():g}: convert it as the training images were"
+                f"{different} and this one holds values from {known.min():g} to "
+                f"{known.max():g}: convert it as the training images were"
             )
     return f"{different}: its values are taken as they are"
