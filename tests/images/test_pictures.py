@@ -133,7 +133,9 @@ def test_what_holds_no_data_does_not_count_in_the_stretch():
     expected = pictures.to_rgb(pixels[:, :, 1:])
     assert expected[0, [0, 2], 0].tolist() == [0, 255]
     assert np.array_equal(pictures.to_rgb(pixels, known=known)[:, 1:], expected)
-    assert np.array_equal(pictures.stretched_planes(pixels, known=known)[0, :, 1:], expected[:, :, 0])
+    assert np.array_equal(
+        pictures.stretched_planes(pixels, known=known)[0, :, 1:], expected[:, :, 0]
+    )
     many = np.concatenate([pixels] * 4)
     infrared = pictures.near_infrared_rgb(many, known=known)
     assert np.array_equal(infrared[:, 1:], expected)

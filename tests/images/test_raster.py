@@ -56,6 +56,51 @@ def test_ome_zarr_is_read_by_plane_channel_and_rectangle(tmp_path, number):
     assert facts.zarr_format == number
 
 
+@pytest.mark.parametrize("order", ["zcxy", "xyzc", "yzxc"])
+def test_ome_zarr_is_read_by_the_names_of_its_axes(tmp_path, order):
+    values = VOLUME.transpose(["zcyx".index(axis) for axis in order])
+    sizes = {"z": 2, "c": 1, "y": 0.5, "x": 0.25}
+    scale = {"type": "scale", "scale": [sizes[axis] for axis in order]}
+    write_zarr(
+        tmp_path / "a.zarr", np.ascontiguousarray(values),
+        axes=[{"name": axis, "unit": "micrometer"} for axis in order],
+        datasets=[{"path": "0", "coordinateTransformations": [scale]}],
+    )  # fmt: skip
+    facts = check(tmp_path / "a.zarr")
+    assert (facts.height, facts.width, facts.axes) == (40, 50, (("z", 5),))
+    assert facts.pixel_size == PixelSize(2.0, 0.5, 0.25, "micrometer")
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_a_map_lies_on_its_volume_in_space_and_time(tmp_path, number):
+    own = [
+        {"type": "scale", "scale": [1, 1, 0.5, 0.25]},
+        {"type": "translation", "translation": [0, 0, 100, 20]},
+    ]
+    common = [{"type": "scale", "scale": [30, 1, 2, 2]}]
+    units = {"t": "second", "y": "nanometer", "x": "nanometer"}
+    write_zarr(
+        tmp_path / "a.zarr", number=number,
+        axes=[{"name": axis} | ({"unit": units[axis]} if axis in units else {}) for axis in "tcyx"],
+        datasets=[{"path": "0", "coordinateTransformations": own}],
+        coordinateTransformations=common,
+    )  # fmt: skip
+    with open_raster(tmp_path / "a.zarr") as raster:
+        facts = raster.facts
+    assert facts.pixel_size == PixelSize(
+        1.0, 1.0, 0.5, "nanometer", 30.0, "second", (0.0, 0.0, 200.0, 40.0)
+    )
+    facts = dataclasses.replace(facts, height=300, width=50, channels=1, channel_names=None)
+    writer = ZarrWriter(tmp_path / "map.ome.zarr", facts, "uint8", tile=(64, 64))
+    writer.finish()
+    with open_raster(tmp_path / "map.ome.zarr") as raster:
+        assert raster.facts == facts
+    group = zarr.open_group(tmp_path / "map.ome.zarr", mode="r")
+    (table,) = (group.attrs["ome"] if number == 3 else dict(group.attrs))["multiscales"]
+    steps, shift = table["datasets"][1]["coordinateTransformations"]
+    assert (steps["scale"], shift["translation"]) == ([30.0, 2.0, 1.0], [0.0, 200.5, 40.25])
+
+
 def test_ome_tiff_names_its_axes_channels_and_pixel_size(tmp_path):
     tifffile.imwrite(
         tmp_path / "a.ome.tif", VOLUME, photometric="minisblack",

@@ -34,6 +34,7 @@ class ZarrImage:
 
     def __init__(self, path: Path, array: Any, axes: Sequence[str], facts: RasterFacts) -> None:
         self._path, self._array, self._axes, self.facts = path, array, axes, facts
+        self._turned = axes.index("x") < axes.index("y")
 
     def read(self, plane: int, rows: Span, cols: Span, channels: Sequence[int]) -> NDPixels:
         """Read a rectangle; see `crosspatch.images.raster.Raster`."""
@@ -50,7 +51,8 @@ class ZarrImage:
         with _explained(self._path):
             for channel in channels:
                 place = tuple({**at, "c": channel}[axis] for axis in self._axes)
-                planes.append(np.asarray(self._array[place]))
+                values = np.asarray(self._array[place])
+                planes.append(values.T if self._turned else values)
         pixels = np.stack(planes)
         return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
 
@@ -81,45 +83,66 @@ def open_zarr(path: Path) -> Iterator[ZarrImage]:
         attributes: dict[str, Any] = dict(root.attrs)
     if "bioformats2raw.layout" in (attributes.get("ome") or attributes):
         raise InputError(f"{path}: holds a list of images; name one of them, such as {path}/0")
-    axes, level, scale, unit = _first_level(path, attributes)
+    axes, level, size = _first_level(path, attributes)
     with _explained(path):
         array = root[level]
     if not isinstance(array, zarr.Array) or array.ndim != len(axes):
         raise InputError(f"{path}: its level {level} is no array of the axes {', '.join(axes)}")
-    yield ZarrImage(path, array, axes, _facts(path, array, axes, scale, unit, attributes))
+    yield ZarrImage(path, array, axes, _facts(path, array, axes, size, attributes))
 
 
 def _first_level(
     path: Path, attributes: Mapping[str, Any]
-) -> tuple[list[str], str, list[float] | None, str]:
-    """Axes, path, scale and unit of the finest level."""
+) -> tuple[list[str], str, PixelSize | None]:
+    """Axes, path and pixel size of the finest level."""
     try:
         table = (attributes.get("ome") or attributes)["multiscales"][0]
         given = table.get("axes", list(_OLD_AXES))
         axes = [axis["name"] if isinstance(axis, Mapping) else str(axis) for axis in given]
         level = table["datasets"][0]
         units = {axis["name"]: axis.get("unit") for axis in given if isinstance(axis, Mapping)}
-        scales = [
-            [float(value) for value in step["scale"]]
-            for step in level.get("coordinateTransformations", ())
-            if step.get("type") == "scale"
-        ]
+        own, common = (one.get("coordinateTransformations", ()) for one in (level, table))
+        size = _pixel_size(axes, units, [*own, *common])
         name = str(level["path"])
         inside(path, name)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):
         raise InputError(f"{path}: has no OME multiscale metadata that makes sense") from None
     if len(set(axes)) != len(axes) or not {"y", "x"} <= set(axes):
         raise InputError(f"{path}: has axes {', '.join(axes)}; an image has y and x, each once")
-    scale = scales[0] if scales and len(scales[0]) == len(axes) else None
-    return axes, name, scale, str(units.get("x") or "")
+    return axes, name, size
+
+
+def _pixel_size(
+    axes: Sequence[str], units: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]
+) -> PixelSize | None:
+    """Compose scales and translations, one after the other; None without any."""
+    scale, shift, found = dict.fromkeys(axes, 1.0), dict.fromkeys(axes, 0.0), False
+    for step in steps:
+        kind = str(step.get("type"))
+        if kind not in ("scale", "translation") or len(step[kind]) != len(axes):
+            continue
+        found = True
+        for axis, value in zip(axes, map(float, step[kind]), strict=True):
+            if kind == "scale":
+                scale[axis] *= value
+                shift[axis] *= value
+            else:
+                shift[axis] += value
+    if not found:
+        return None
+    t, z, y, x = (scale.get(axis, 1.0) for axis in "tzyx")
+    first_t, first_z, first_y, first_x = (shift.get(axis, 0.0) for axis in "tzyx")
+    return PixelSize(
+        z, y, x, str(units.get("x") or ""), t, str(units.get("t") or ""),
+        (first_t, first_z, first_y, first_x),
+    )  # fmt: skip
 
 
 def _facts(
     path: Path,
     array: Any,
     axes: Sequence[str],
-    scale: Sequence[float] | None,
-    unit: str,
+    size: PixelSize | None,
     attributes: Mapping[str, Any],
 ) -> RasterFacts:
     lengths = dict(zip(axes, (int(length) for length in array.shape), strict=True))
@@ -131,12 +154,11 @@ def _facts(
             f"{path}: holds {' x '.join(map(str, array.shape))} pixels of {dtype} in chunks of "
             f"{chunk:,} bytes; write it with 8, 16 or 32 bits and smaller chunks"
         )
-    sizes = dict(zip(axes, scale, strict=True)) if scale else None
     channels = lengths.get("c", 1)
     return RasterFacts(
         "zarr", math.prod(length for _, length in planes), channels, lengths["y"], lengths["x"],
         dtype, _channel_names(attributes, channels), axes=planes,
-        pixel_size=PixelSize(sizes.get("z", 1.0), sizes["y"], sizes["x"], unit) if sizes else None,
+        pixel_size=size,
         zarr_format=2 if array.metadata.zarr_format == 2 else 3,
     )  # fmt: skip
 
@@ -246,20 +268,24 @@ class ZarrWriter:
     def _metadata(self) -> dict[str, Any]:
         facts, version = self._facts, _FORMATS[self._facts.zarr_format]
         size = facts.pixel_size or PixelSize(unit="")
-        steps = [*(size.z if name == "z" else 1.0 for name, _ in facts.axes), size.y, size.x]
-        kinds = {"t": "time"}
+        names = [*(name for name, _ in facts.axes), "y", "x"]
+        sizes = {"t": size.t, "z": size.z, "y": size.y, "x": size.x}
+        steps = [sizes.get(name, 1.0) for name in names]
+        origin = dict(zip("tzyx", size.origin, strict=True))
+        starts = [origin.get(name, 0.0) for name in names]
+        units = dict.fromkeys("zyx", size.unit) | {"t": size.time_unit}
         axes = [
-            {"name": name, "type": kinds.get(name, "space")}
-            | ({"unit": size.unit} if size.unit and name in "zyx" else {})
-            for name in (*(name for name, _ in facts.axes), "y", "x")
+            {"name": name, "type": "time" if name == "t" else "space"}
+            | ({"unit": units[name]} if units.get(name) else {})
+            for name in names
         ]
         datasets = []
         for level in range(len(self._levels)):
             by = [1.0] * len(facts.axes) + [2.0**level] * 2
             steps_of = {"type": "scale", "scale": [a * b for a, b in zip(steps, by, strict=True)]}
-            shift = [a * (b - 1) / 2 for a, b in zip(steps, by, strict=True)]
+            shift = [c + a * (b - 1) / 2 for a, b, c in zip(steps, by, starts, strict=True)]
             transforms = [steps_of] + (
-                [{"type": "translation", "translation": shift}] if level else []
+                [{"type": "translation", "translation": shift}] if any(shift) else []
             )
             datasets.append({"path": str(level), "coordinateTransformations": transforms})
         name = self._path.name.removesuffix(".ome.zarr")

@@ -23,15 +23,20 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True)
 class PixelSize:
-    """How large a pixel of a microscope's image is.
+    """How large a pixel of a microscope's image is, and where the first one lies.
 
     z, y, x : in ``unit``, as the file says it; z is 1 where there is one plane
+    t, time_unit : from one frame to the next
+    origin : (t, z, y, x) of the first pixel's centre
     """
 
     z: float = 1.0
     y: float = 1.0
     x: float = 1.0
     unit: str = "micrometer"
+    t: float = 1.0
+    time_unit: str = ""
+    origin: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
