@@ -11,6 +11,9 @@ from crosspatch.crops import Crops
 from crosspatch.dataset import Dataset, Problem, check
 from crosspatch.errors import InputError
 from crosspatch.files import PathLike, read_toml
+from crosspatch.images.ngff import is_zarr
+from crosspatch.images.raster import open_raster
+from crosspatch.images.reading import is_tiff
 from crosspatch.progress import Progress, silent
 
 
@@ -36,7 +39,7 @@ def info(path: PathLike, *, progress: Progress = silent) -> Info:
 
     Parameters
     ----------
-    path : a folder that crosspatch made, a data set folder, an image file, or a queue.csv
+    path : a folder that crosspatch made, a data set folder, an image, or a queue.csv
     progress : a data set is checked whole, which reads every image
 
     Raises
@@ -52,6 +55,8 @@ def info(path: PathLike, *, progress: Progress = silent) -> Info:
     for name, describe in _FOLDERS.items():
         if (path / f"{name}.toml").is_file():
             return describe(path)
+    if is_zarr(path):
+        return _scene(path)
     if (path / "images").is_dir() or (path / "dataset.toml").is_file():
         return _dataset(path, progress)
     raise InputError(
@@ -223,7 +228,12 @@ def _push(path: Path) -> Info:
 
 
 def _image(path: Path) -> Info:
-    header = images.read_header(path)
+    try:
+        header = images.read_header(path)
+    except InputError:
+        if not is_tiff(path):
+            raise
+        return _scene(path)
     return Info(
         "image",
         {
@@ -235,6 +245,29 @@ def _image(path: Path) -> Info:
         },
     )
 
+
+def _scene(path: Path) -> Info:
+    """Describe what is read by windows: a stack, or what is too large to be read whole."""
+    with open_raster(path) as raster:
+        facts = raster.facts
+    place, size = facts.georeference, facts.pixel_size
+    said: dict[str, Any] = {
+        "format": _FORMATS[facts.format],
+        "planes": ", ".join(f"{length} of {name}" for name, length in facts.axes) or None,
+        "channels": facts.channels,
+        "channel names": ", ".join(facts.channel_names or ()) or None,
+        "height": facts.height,
+        "width": facts.width,
+        "dtype": str(facts.dtype),
+        "pixel size": f"{size.z:g} x {size.y:g} x {size.x:g} {size.unit}".strip() if size else None,
+        "reference system": place.crs if place and place.crs else None,
+        "no data": place.nodata if place else None,
+        **{f"note {number}": note for number, note in enumerate(facts.said, 1)},
+    }
+    return Info("image", {name: fact for name, fact in said.items() if fact is not None})
+
+
+_FORMATS = {"image": "TIFF", "geotiff": "TIFF", "stack": "TIFF stack", "zarr": "OME-Zarr"}
 
 _FOLDERS: dict[str, Callable[[Path], Info]] = {
     "crops": _crops,
