@@ -261,7 +261,7 @@ def _scene(path: Path) -> Info:
         "dtype": str(facts.dtype),
         "pixel size": f"{size.z:g} x {size.y:g} x {size.x:g} {size.unit}".strip() if size else None,
         "reference system": place.crs if place and place.crs else None,
-        "no data": place.nodata if place else None,
+        "no data": facts.nodata,
         **{f"note {number}": note for number, note in enumerate(facts.said, 1)},
     }
     return Info("image", {name: fact for name, fact in said.items() if fact is not None})
