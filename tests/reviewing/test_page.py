@@ -9,31 +9,23 @@ from crosspatch import images
 pytestmark = needs_browser
 
 
+FETCHED = """number => ['tile', 'mask', 'probability'].every(
+    what => performance.getEntriesByType('resource').some(
+        one => one.name.includes(`/subjects/${number}/${what}`) && one.responseEnd))"""
+
+
 def test_the_next_subject_is_there_at_once(served, tab):
-    """It was fetched ahead: under 100 ms on a machine with nothing else to do (see the docs)."""
+    """It was fetched ahead; how long it takes to appear is measured by a benchmark (see the docs)."""
     page = tab(served, path="0")
-    times, late = [], []
+    late = []
     page.on("request", lambda request: late.append(request.url))
     for number in range(1, 6):
-        page.wait_for_timeout(400)  # a glance: the next ones are fetched meanwhile
+        page.wait_for_function(FETCHED, arg=number)
         page.wait_for_load_state("networkidle")
         late.clear()
-        times.append(
-            page.evaluate(
-                """(number) => new Promise(done => {
-                  const start = performance.now();
-                  new MutationObserver((_, observer) => {
-                    if (document.body.dataset.shown !== String(number)) return;
-                    observer.disconnect();
-                    done(performance.now() - start);
-                  }).observe(document.body, { attributes: true });
-                  dispatchEvent(new KeyboardEvent('keydown', { key: 'n' }));
-                })""",
-                number,
-            )
-        )
+        page.keyboard.press("n")
+        page.wait_for_selector(f"body[data-shown='{number}']")
         assert not [url for url in late if f"/subjects/{number}/" in url]
-    assert sorted(times)[2] < 500, times
 
 
 def test_ten_thousand_subjects_are_a_few_cards(maps, tab, rewrite):

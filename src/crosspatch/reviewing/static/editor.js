@@ -57,7 +57,6 @@ export class Editor {
     $("reason").textContent = $("reason").title = subject.reason;
     this.#sayAbove();
     this.empty = !subject.problem && Boolean(this.#sayEmpty());
-    this.verdict.show();
     this.tools.rest();
     subject.mask?.mark();
     this.#enable(!subject.problem);
@@ -67,6 +66,7 @@ export class Editor {
     this.tools.update();
     this.#read(this.point = null);
     this.#corners();
+    this.verdict.show(); // last: from now on it is in sight, however long drawing took
   }
 
   #sayAbove() {
