@@ -15,7 +15,7 @@ FETCHED = """number => ['tile', 'mask', 'probability'].every(
 
 
 def test_the_next_subject_is_there_at_once(served, tab):
-    """It was fetched ahead; how long it takes to appear is measured by a benchmark (see the docs)."""
+    """It was fetched ahead; how long it takes to appear is for a benchmark (see the docs)."""
     page = tab(served, path="0")
     late = []
     page.on("request", lambda request: late.append(request.url))
