@@ -19,15 +19,16 @@ WIDTH, HEIGHT = 80, 96  # of the images
 COLOURS = """([width, height]) => {
   // What the screen shows at the centre of every pixel of the image, when all of it is in sight.
   const canvas = document.querySelector('#pane .layer'), pane = document.querySelector('#pane');
+  const fits = canvas.width === pane.clientWidth && canvas.height === pane.clientHeight;
+  if (!fits) return null; // a notice has come or gone just now; the next frame is drawn anew
   const scale = Math.min((pane.clientWidth - 24) / width, (pane.clientHeight - 24) / height);
   const left = (pane.clientWidth - width * scale) / 2;
   const top = (pane.clientHeight - height * scale) / 2;
   const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
-  const dense = canvas.width / pane.clientWidth;
   let shown = '';
   for (let row = 0; row < height; row++) for (let col = 0; col < width; col++) {
-    const x = Math.floor((left + (col + 0.5) * scale) * dense);
-    const y = Math.floor((top + (row + 0.5) * scale) * dense);
+    const x = Math.floor(left + (col + 0.5) * scale);
+    const y = Math.floor(top + (row + 0.5) * scale);
     const at = 4 * (y * canvas.width + x);
     const [red, green, blue, alpha] = data.subarray(at, at + 4);
     const orange = red === 230 && green === 159 && blue === 0 && alpha === 255;
@@ -93,6 +94,7 @@ def at(page, row, col):
 
 
 def drag(page, *places):
+    page.bring_to_front()  # a tab behind another one draws once a second
     page.mouse.move(*at(page, *places[0]))
     page.mouse.down()
     for place in places[1:]:
@@ -102,11 +104,12 @@ def drag(page, *places):
 
 def on_screen(page):
     """The mask as a person sees it, from the colours of the canvas: 0, 1, 255; (H, W)."""
+    page.bring_to_front()
     page.locator("#opacity").fill("1")  # the tint as opaque as the outline
     page.evaluate(
         "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
     )
-    shown = page.evaluate(COLOURS, [WIDTH, HEIGHT])
+    shown = page.wait_for_function(COLOURS, arg=[WIDTH, HEIGHT]).json_value()
     seen = np.array([{"o": 1, "?": 255, ".": 0}[sign] for sign in shown], np.uint8)
     return seen.reshape(HEIGHT, WIDTH)
 

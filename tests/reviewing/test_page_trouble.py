@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from browsing import Served, drag, name_of, needs_browser, on_screen, saved, show
+from browsing import Served, at, drag, name_of, needs_browser, on_screen, saved, show
 from crosspatch import images
 from crosspatch.errors import CrosspatchError
 
@@ -56,6 +56,29 @@ def test_a_full_disk_is_said_and_costs_no_stroke(served, tab, monkeypatch):
     assert np.array_equal(served.on_disk(name_of(served, 0)), seen)
 
 
+def test_what_is_said_above_the_image_does_not_bend_a_stroke(served, tab):
+    page = tab(served, path="0")
+    before, asked = on_screen(page), []
+    page.route(
+        "**/*",
+        lambda route: route.continue_() if route.request.method == "GET" else asked.append(route),
+    )
+    drag(page, (20, 10), (20, 60))
+    page.wait_for_selector("#saved.busy")
+    (left, y), (right, _) = at(page, 50, 10), at(page, 50, 60)
+    page.mouse.move(left, y)
+    page.mouse.down()
+    page.mouse.move((left + right) / 2, y, steps=3)
+    asked.pop().abort()
+    page.wait_for_selector(".trouble")  # the pane is lower and smaller from now on
+    page.mouse.move(right, y, steps=3)
+    page.mouse.up()
+    painted = on_screen(page) != before
+    rows, cols = np.nonzero(painted[30:])
+    assert (rows.min() + 30, rows.max() + 30) == (44, 55), "a straight stroke of 12 pixels"
+    assert cols.max() - cols.min() > 50
+
+
 def test_a_server_that_dies_takes_nothing_with_it(maps, tab):
     served = Served(maps)
     page = tab(served, path="0")
@@ -84,6 +107,7 @@ def test_a_new_link_in_the_same_tab_takes_up_what_was_not_saved(maps, tab):
     show(page, 0)
     served.stop()
     drag(page, (20, 10), (20, 60))
+    page.wait_for_selector("#saved.bad")
     seen = on_screen(page)
     page.keyboard.press("a")
     page.wait_for_selector("#sign:has-text('Accepted, not yet saved')")

@@ -35,9 +35,14 @@ export class Camera {
   }
 
   pan(dx, dy) {
-    this.x -= dx / this.scale;
-    this.y -= dy / this.scale;
+    this.follow(-dx, -dy);
     this.fitted = false;
+  }
+
+  // The pane itself has moved on the screen; the image has not.
+  follow(dx, dy) {
+    this.x += dx / this.scale;
+    this.y += dy / this.scale;
   }
 
   // Keep some of the image in sight, however far somebody pans.

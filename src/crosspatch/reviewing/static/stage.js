@@ -23,8 +23,15 @@ class Pane {
   get width() { return this.box.clientWidth; }
   get height() { return this.box.clientHeight; }
 
-  // Give the canvases the pane's size; the layer's density may be lower than the screen's.
+  get corner() {
+    const { left, top } = this.box.getBoundingClientRect();
+    return [left, top];
+  }
+
+  // Give the canvases the pane's size; the layer's density may be lower than the screen's. True
+  // where that was another one: they are empty then.
   fit() {
+    let changed = false;
     const density = window.devicePixelRatio || 1;
     const most = Math.sqrt(MOST_LAYER_PIXELS / Math.max(this.width * this.height, 1));
     this.density = density;
@@ -34,8 +41,10 @@ class Pane {
       if (context.canvas.width !== width || context.canvas.height !== height) {
         context.canvas.width = width;
         context.canvas.height = height;
+        changed = true;
       }
     }
+    return changed;
   }
 }
 
@@ -53,14 +62,16 @@ export class Stage {
     this.peek = false; // the mask is put aside for a moment
     this.brush = 0; // radius of the brush to show; 0 shows none
     this.paints = "object"; // what the tool in hand leaves: the ring tells
+    this.held = false; // while somebody draws
+    this.corner = this.main.corner; // when it was drawn last
     new ResizeObserver(() => this.resize()).observe(main);
   }
 
   show(subject) {
     this.subject = subject;
     this.cursor = null;
+    this.camera.fitted = true;
     this.resize();
-    this.fit();
     this.render();
   }
 
@@ -81,10 +92,26 @@ export class Stage {
 
   resize() {
     this.beside.box.hidden = this.look.beside === "none";
-    this.main.fit();
-    if (!this.beside.box.hidden) this.beside.fit();
-    if (this.camera.fitted) this.fit();
-    this.redraw();
+    const changed = [this.main, this.beside].filter((pane) => !pane.box.hidden && pane.fit());
+    if (this.held) this.steady();
+    else if (this.camera.fitted) this.fit();
+    if (changed.length) this.render(); // a canvas of a new size is empty, and must not be seen so
+    else this.redraw();
+  }
+
+  // While somebody draws the image stays where it is on the screen, whatever is said above it: a
+  // stroke must not run on elsewhere because a notice came or went.
+  hold(on) {
+    if (this.held === on) return;
+    this.held = on;
+    if (!on) this.resize();
+  }
+
+  // Before a place on the screen is looked up: it means the image as it was drawn there.
+  steady() {
+    const [left, top] = this.main.corner;
+    this.camera.follow(left - this.corner[0], top - this.corner[1]);
+    this.corner = [left, top];
   }
 
   zoom(factor, px = this.main.width / 2, py = this.main.height / 2) {
@@ -104,6 +131,7 @@ export class Stage {
 
   render() {
     const { subject, camera } = this;
+    this.corner = this.main.corner;
     if (!subject?.mask) {
       for (const pane of [this.main, this.beside]) {
         for (const context of [pane.image, pane.layer, pane.tools]) pane.drawn.clear(context);

@@ -9,6 +9,7 @@ const CLOSE = 12; // screen pixels from the first corner that close a polygon
 export class Tools {
   #fingers = new Map(); // pointer id -> [x, y] in the pane
   #drag = null; // "stroke" or "pan", while a button is down
+  #tip = null; // of the stroke: [x, y] in the image
   #pinch = null;
 
   constructor(stage, done) {
@@ -55,8 +56,8 @@ export class Tools {
   rest() {
     const busy = this.pen || this.#drag === "stroke";
     this.pen = false;
-    this.#drag = null;
     this.#commit();
+    this.#release();
     return busy;
   }
 
@@ -136,6 +137,7 @@ export class Tools {
 
   #down(event, pane) {
     if (!this.mask) return;
+    this.stage.steady();
     pane.box.setPointerCapture(event.pointerId);
     this.#fingers.set(event.pointerId, this.#place(event, pane));
     if (this.#fingers.size === 2) return this.#startPinch();
@@ -146,6 +148,8 @@ export class Tools {
     if (pans) this.#drag = "pan";
     else if (this.draws) {
       this.#drag = "stroke";
+      this.#tip = point;
+      this.stage.hold(true);
       this.mask.begin();
       this.#line(point, point);
     } else if (this.tool === "fill") this.#fill(point);
@@ -163,12 +167,12 @@ export class Tools {
       this.stage.redraw();
     } else if (before && this.#drag === "stroke") {
       // The browser collects several moves between two frames; none of them may be lost.
-      let from = camera.toImage(...before);
       const moves = event.getCoalescedEvents?.() ?? [];
+      this.stage.steady();
       for (const one of moves.length ? moves : [event]) {
         const to = camera.toImage(...this.#place(one, pane));
-        this.#line(from, to);
-        from = to;
+        this.#line(this.#tip, to);
+        this.#tip = to;
       }
     }
     this.#setCursor(camera.toImage(...place), false);
@@ -181,7 +185,12 @@ export class Tools {
       return;
     }
     if (this.#drag === "stroke") this.#commit();
+    this.#release();
+  }
+
+  #release() {
     this.#drag = null;
+    this.stage.hold(false);
   }
 
   #leave() {
@@ -192,7 +201,7 @@ export class Tools {
   // A second finger: the first one's stroke was none.
   #startPinch() {
     if (this.#drag === "stroke") this.mask.cancel();
-    this.#drag = null;
+    this.#release();
     this.#pinch = this.#spread();
     this.stage.redraw();
   }
