@@ -7,6 +7,8 @@ import pytest
 import tifffile
 
 from crosspatch import images
+from crosspatch.dataset.folder import Dataset
+from crosspatch.dataset.pair import read_pair
 from crosspatch.images.raster import open_raster
 from crosspatch.workflows.prepare import prepare
 
@@ -54,6 +56,49 @@ def test_a_tiff_says_what_holds_no_data_with_rasterio_and_without(tmp_path):
     assert image.valid.tolist() == [[True, False, True]]
     with open_raster(path) as raster:
         assert raster.facts.nodata == -9999
+
+
+def write_masked(path, shape=(1, 3), kind=4):
+    """Write the pixels 5, 6, 7 and a page that is a mask and hides the one in the middle."""
+    with tifffile.TiffWriter(path) as file:
+        file.write(np.array([[5, 6, 7]], dtype=np.uint8), metadata=None)
+        mask = np.zeros(shape, dtype=bool)
+        mask[0, ::2] = True
+        file.write(mask, photometric=4, subfiletype=kind, metadata=None)
+    return path
+
+
+@pytest.mark.usefixtures("either_way")
+def test_a_mask_inside_the_file_rules_pixels_out_with_rasterio_and_without(tmp_path):
+    path = write_masked(tmp_path / "a.tif")
+    assert images.read_image(path).pixels.tolist() == [[[5, 6, 7]]]
+    assert images.read_image(path).valid.tolist() == [[True, False, True]]
+    with open_raster(path) as raster:
+        assert raster.hidden(0, (0, 1), (1, 3)).tolist() == [[True, False]]
+
+
+@pytest.mark.parametrize(("shape", "kind"), [((1, 3), 5), ((2, 6), 4)])
+def test_a_mask_of_an_overview_or_of_another_size_rules_nothing_out(tmp_path, shape, kind):
+    assert images.read_image(write_masked(tmp_path / "a.tif", shape, kind)).valid.all()
+
+
+def test_what_gdal_masks_is_neither_trained_on_nor_scored(tmp_path):
+    rasterio = pytest.importorskip("rasterio")
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    path = tmp_path / "images/a.tif"
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(path, "w", driver="GTiff", width=3, height=1, count=1, dtype="uint8") as file,
+    ):
+        file.write(np.array([[[5, 9, 7]]], dtype=np.uint8))
+        file.write_mask(np.array([[True, False, True]]))
+    images.write_mask(tmp_path / "masks/a.png", np.array([[0, 1, 1]], dtype=np.uint8))
+    crops = prepare(tmp_path, recipe="windows", size=3, out=tmp_path / "crops")
+    assert crops.masks[0, 0].tolist() == [0, 255, 1]
+    dataset = Dataset.open(tmp_path)
+    _, mask = read_pair(dataset, dataset.subjects[0])
+    assert mask.tolist() == [[0, 255, 1]]
 
 
 @pytest.mark.usefixtures("either_way")

@@ -85,12 +85,15 @@ class Image:
         Of a GeoTIFF, when the extra ``geo`` is installed.
     declared_nodata : float or None
         What a TIFF's own tag says of pixels that hold nothing; for where there is no georeference.
+    hidden : (H, W) bool array, or None
+        Pixels that a mask inside the TIFF rules out.
     """
 
     pixels: NDPixels
     channel_names: tuple[str, ...] | None = None
     georeference: Georeference | None = None
     declared_nodata: float | None = None
+    hidden: NDArray[np.bool_] | None = None
 
     @property
     def nodata(self) -> float | None:
@@ -99,8 +102,9 @@ class Image:
 
     @property
     def valid(self) -> NDArray[np.bool_]:
-        """Where the image holds data, (H, W) bool; see `holds_data`."""
-        return holds_data(self.pixels, self.nodata)
+        """Where the image holds data, (H, W) bool; see `holds_data` and ``hidden``."""
+        valid = holds_data(self.pixels, self.nodata)
+        return valid if self.hidden is None else valid & ~self.hidden
 
 
 def holds_data(pixels: NDPixels, nodata: float | None = None) -> NDArray[np.bool_]:

@@ -90,7 +90,7 @@ class ArrayRaster:
 
     def __init__(self, image: Image) -> None:
         channels, height, width = image.pixels.shape
-        self._pixels = image.pixels
+        self._pixels, self._hidden = image.pixels, image.hidden
         self.facts = RasterFacts(
             "image", 1, channels, height, width, image.pixels.dtype,
             image.channel_names, image.georeference, image.nodata,
@@ -100,8 +100,9 @@ class ArrayRaster:
         """Cut a rectangle out; see `Raster`."""
         return self._pixels[list(channels), slice(*rows), slice(*cols)]
 
-    def hidden(self, plane: int, rows: Span, cols: Span) -> None:
-        """No pixel."""
+    def hidden(self, plane: int, rows: Span, cols: Span) -> NDArray[np.bool_] | None:
+        """Cut the same rectangle out of the image's own mask; see `Raster`."""
+        return None if self._hidden is None else self._hidden[slice(*rows), slice(*cols)]
 
 
 @contextmanager

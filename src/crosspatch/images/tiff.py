@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
+from numpy.typing import NDArray
 
 from crosspatch.errors import CrosspatchError, InputError, MissingExtraError
 from crosspatch.images import geo
@@ -26,6 +27,7 @@ _MAX_PAGES = 4096
 _PALETTE = 3
 _CONTIGUOUS = 1
 _GDAL_METADATA, _GDAL_NODATA = 42112, 42113
+_OVERVIEW, _MASK = 1, 4  # kinds of a page that is not the image, as bits
 _BAND_NAME = re.compile(
     r'<Item name="DESCRIPTION" sample="(\d+)" role="description">([^<]*)</Item>'
 )
@@ -51,8 +53,9 @@ def read_tiff(path: Path) -> Image:
             pixels = _apply_palette(path, pages[0], pixels)
         names = _channel_names(pages[0], header.channels)
         located = geo.is_located(pages[0].tags)
-        nodata = _nodata(pages[0])
-    return Image(pixels, names, geo.read_georeference(path) if located else None, nodata)
+        nodata, hidden = _nodata(pages[0]), _hidden(path, file, header)
+    place = geo.read_georeference(path) if located else None
+    return Image(pixels, names, place, nodata, hidden)
 
 
 def read_tiff_values(path: Path) -> NDPixels:
@@ -131,7 +134,7 @@ def image_pages(path: Path, file: tifffile.TiffFile) -> list[tifffile.TiffPage]:
     pages = [
         page
         for page in file.pages
-        if isinstance(page, tifffile.TiffPage) and not page.subfiletype & 0b101  # overview, mask
+        if isinstance(page, tifffile.TiffPage) and not page.subfiletype & (_OVERVIEW | _MASK)
     ]
     if not pages:
         raise InputError(f"{path}: holds no image")
@@ -282,3 +285,15 @@ def _nodata(page: tifffile.TiffPage) -> float | None:
         return None if tag is None else float(str(tag.value))
     except ValueError:
         return None
+
+
+def _hidden(path: Path, file: tifffile.TiffFile, image: Header) -> NDArray[np.bool_] | None:
+    """Read where the file's own mask rules pixels out, as GDAL does; None where it has none."""
+    for page in file.pages:
+        if not isinstance(page, tifffile.TiffPage) or page.subfiletype & _OVERVIEW:
+            continue
+        if page.subfiletype & _MASK:
+            header = _checked_header(path, [page], palette=False)
+            if (header.height, header.width) == (image.height, image.width):
+                return np.asarray(page_values(path, [page])[0] == 0)
+    return None
