@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from crosspatch.errors import CrosspatchError, MissingExtraError
-from crosspatch.studies.run import Outcome, State, at_once, dask_pool, in_turn
+from crosspatch.studies.run import Outcome, State, at_once, dask_pool, in_turn, local_pool
 from crosspatch.training.stopping import StopAsked
 
 
@@ -124,6 +124,25 @@ def test_a_stop_ends_the_study_and_starts_no_more_runs():
     seen.clear()
     assert done_by(jobs, do, slots=1).stopped
     assert seen == ["first", "second"]
+
+
+@pytest.mark.slow
+def test_a_process_that_has_grown_is_replaced_without_a_word(recwarn):
+    pytest.importorskip("psutil")  # without it none is replaced
+
+    def grow(_):
+        import builtins
+        import os
+        import time
+
+        builtins.kept = getattr(builtins, "kept", b"") + bytes(200 * 2**20)
+        time.sleep(1.1)
+        return os.getpid()
+
+    with local_pool(1) as pool:
+        numbers = list(pool.map(grow, range(4)))
+    assert len(set(numbers)) > 1
+    assert not list(recwarn)
 
 
 def test_a_scheduler_that_does_not_answer_is_said():

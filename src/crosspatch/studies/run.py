@@ -1,5 +1,6 @@
 """Doing many runs: each when what it needs is there, several at once, a failing one by itself."""
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import AbstractContextManager, contextmanager
@@ -147,10 +148,13 @@ def local_pool(workers: int) -> Iterator[Executor]:
     from joblib.externals.loky import ProcessPoolExecutor
 
     pool = ProcessPoolExecutor(workers, timeout=None)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(kill_workers=True)
+    with warnings.catch_warnings():
+        # Between two runs a process that has grown is replaced, and nobody need worry about that.
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
+        try:
+            yield pool
+        finally:
+            pool.shutdown(kill_workers=True)
 
 
 @contextmanager
