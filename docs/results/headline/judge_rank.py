@@ -1,6 +1,6 @@
 """Judge `crosspatch rank` on the domain studies: what is lost by starting from what it puts first.
 
-    python docs/results/headline/judge_rank.py WORK/domain-* --out docs/results/headline/rank
+    python docs/results/headline/judge_rank.py WORK/domain-* --out docs/results/domain/rank
 
 For each study and seed, `rank` gets what a team would have: the tenth of the training subjects that
 the study's runs of that seed had, and the study's own source models of that seed. Regret is the
