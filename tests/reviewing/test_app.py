@@ -258,6 +258,19 @@ def test_thumbnails_are_small_kept_and_follow_the_mask(visit, maps):
     assert second.content == client.get("/api/subjects/0/thumbnail?v=1").content
 
 
+def test_a_browser_asks_whether_the_thumbnail_that_it_keeps_is_still_right(visit, maps):
+    client = visit(maps)
+    first = client.get("/api/subjects/0/thumbnail")
+    assert "no-cache" in first.headers["cache-control"]
+    kept = {"if-none-match": first.headers["etag"]}
+    again = client.get("/api/subjects/0/thumbnail", headers=kept)
+    assert (again.status_code, again.content) == (304, b"")
+    client.patch("/api/subjects/0/mask?version=0", content=whole(1))
+    other = client.get("/api/subjects/0/thumbnail", headers=kept)
+    assert other.status_code == 200
+    assert other.content != first.content
+
+
 @pytest.mark.parametrize(
     "names",
     [None, ["blue", "green", "red", "near infrared"], ["red", "green", "blue", "nir"],

@@ -7,7 +7,7 @@ import pytest
 
 from browsing import Served, at, drag, name_of, needs_browser, on_screen, saved, show
 from crosspatch import images
-from crosspatch.errors import CrosspatchError
+from crosspatch.errors import CrosspatchError, InputError
 
 pytestmark = needs_browser
 
@@ -32,6 +32,78 @@ def test_a_second_tab_is_told_and_nothing_is_overwritten_unseen(served, tab):
     first.wait_for_selector(".trouble", state="detached")
     first.wait_for_selector("body[data-shown='0']")
     assert np.array_equal(on_screen(first), mine)
+
+
+def test_taking_theirs_drops_the_note_as_well(served, tab):
+    first = tab(served, path="0")
+    second = tab(served, context=first.context, path="0")
+    drag(first, (20, 10), (20, 60))
+    saved(first)
+    second.bring_to_front()
+    second.locator("#note").fill("mine")
+    second.get_by_role("button", name="Take theirs").click()
+    second.wait_for_selector(".trouble", state="detached")
+    second.wait_for_selector("#saved.good")
+    assert second.locator("#note").input_value() == ""
+    show(second, 1)
+    show(second, 0)
+    state = served.desk.store.state(name_of(served, 0))
+    assert (state.version, state.note) == (1, "")
+
+
+def test_a_question_that_could_not_be_answered_stays(served, tab):
+    first = tab(served, path="0")
+    second = tab(served, context=first.context, path="0")
+    drag(first, (20, 10), (20, 60))
+    saved(first)
+    drag(second, (70, 10), (70, 60))
+    second.wait_for_selector(".trouble")
+    mine = on_screen(second)
+    second.route("**/mask", lambda route: route.abort())
+    second.get_by_role("button", name="Keep mine").click()
+    second.wait_for_selector("#sign:has-text('does not answer')")
+    second.unroute("**/mask")
+    second.get_by_role("button", name="Keep mine").click()
+    second.wait_for_selector(".trouble", state="detached")
+    saved(second)
+    assert np.array_equal(served.on_disk(name_of(served, 0)), mine)
+
+
+def test_a_mask_that_is_refused_takes_no_decision_with_it(served, tab, monkeypatch):
+    page = tab(served, path="0")
+
+    def refuse(*_):
+        raise InputError("the image is another one now")
+
+    monkeypatch.setattr(served.desk, "save_mask", refuse)
+    drag(page, (20, 10), (20, 60))
+    page.keyboard.press("a")
+    page.wait_for_selector(".trouble:has-text('another one now')")
+    monkeypatch.undo()
+    page.wait_for_selector(".trouble", state="detached")
+    assert served.desk.store.state(name_of(served, 0)).decision == "accepted"
+
+
+def test_no_note_is_written_while_the_next_image_is_on_its_way(served, tab):
+    page = tab(served, path="0")
+    page.locator("#note").fill("of the first")
+    held = []
+    page.route("**/subjects/6", lambda route: held.append(route))
+    page.evaluate("location.hash = '#/6'")
+    page.wait_for_selector("#said:has-text('Loading')")
+    assert page.locator("#note").input_value() == ""
+    page.locator("#note").focus()
+    page.keyboard.type("of nothing")
+    while not held:
+        page.wait_for_timeout(20)
+    held[0].continue_()
+    page.wait_for_selector("body[data-shown='6']")
+    assert page.locator("#note").input_value() == ""
+    page.locator("#note").fill("of the seventh")
+    page.locator("#note").blur()
+    saved(page)
+    notes = [served.desk.store.state(name_of(served, number)).note for number in (0, 6)]
+    assert notes == ["of the first", "of the seventh"]
 
 
 def test_a_full_disk_is_said_and_costs_no_stroke(served, tab, monkeypatch):

@@ -120,3 +120,14 @@ def test_a_disk_that_refuses_costs_the_cache_only(tmp_path):
     assert cached_file(path, lambda: b"made") == b"made"
     assert cached_file(path, lambda: b"never") == b"made"
     assert [one.name for one in path.parent.iterdir()] == ["a.jpg"]
+
+
+def test_a_thumbnail_knows_the_mask_inside_the_image():
+    pixels = np.full((1, 2000, 100), 200, np.uint8)
+    pixels[:, :1000] = np.arange(100, dtype=np.uint8)
+    hidden = np.zeros((2000, 100), dtype=bool)
+    hidden[1000:] = True
+    shown = thumbnail(images.Image(pixels, hidden=hidden), [0], None)
+    bare = thumbnail(images.Image(pixels), [0], None)
+    ground = [np.asarray(Image.open(io.BytesIO(one)).convert("L"))[:50] for one in (shown, bare)]
+    assert ground[0].max() > 240 > 140 > ground[1].max(), "what is hidden does not stretch the rest"

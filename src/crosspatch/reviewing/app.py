@@ -137,10 +137,15 @@ def _add_reading(app: FastAPI, desk: Desk, stamp: str) -> None:
         return desk.describe(number)
 
     @app.get("/api/subjects/{number}/thumbnail")
-    def thumbnail(number: int) -> Response:
-        # Its address carries the version of the mask, so it may be kept by this browser.
-        keep = {"cache-control": "private, max-age=3600"}
-        return Response(desk.thumbnail(number), media_type="image/jpeg", headers=keep)
+    def thumbnail(number: int, request: Request) -> Response:
+        # Another review at this address, of other masks, must not be shown what a browser has kept:
+        # it asks each time, and is told when nothing has changed.
+        drawn = desk.thumbnail(number)
+        tag = f'"{fingerprint_bytes(drawn)[:32]}"'
+        headers = {"cache-control": "private, no-cache", "etag": tag}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        return Response(drawn, media_type="image/jpeg", headers=headers)
 
     @app.get("/api/subjects/{number}/tile/{level}/{row}/{col}")
     def tile(number: int, level: int, row: int, col: int, bands: str) -> Response:

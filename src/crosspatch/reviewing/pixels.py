@@ -105,7 +105,8 @@ def thumbnail(image: Image, bands: list[int], mask: NDArray[np.uint8] | None) ->
     shrink = min(THUMBNAIL / max(height, width), 1.0)
     size = (max(1, round(height * shrink)), max(1, round(width * shrink)))
     step = max(int(1 / shrink) // 4, 1)  # four pixels a side average well, and huge images are slow
-    few = replace(image, pixels=image.pixels[:, ::step, ::step])
+    hidden = None if image.hidden is None else image.hidden[::step, ::step]
+    few = replace(image, pixels=image.pixels[:, ::step, ::step], hidden=hidden)
     planes = pictures.stretched_planes(few.pixels, known=few.valid)[bands]
     small = resize_image(planes, size).transpose(1, 2, 0)
     picture = np.ascontiguousarray(np.broadcast_to(small, (*size, 3)))

@@ -45,6 +45,7 @@ export class Editor {
     $("said").hidden = false;
     $("said").textContent = "Loading …";
     this.stage.show(null);
+    this.verdict.wait();
     this.#enable(false);
   }
 

@@ -27,8 +27,12 @@ export class Mask {
   // --- steps ---------------------------------------------------------------------------------
 
   begin() {
+    this.commit(); // one that is still open would be lost
     this.open = { blocks: new Map(), threshold: this.threshold };
   }
+
+  // The threshold without what the open step does to it.
+  get settled() { return this.open ? this.open.threshold : this.threshold; }
 
   // Set a run of pixels of the open step. Runs outside of the image are cut.
   paint(row, first, last, value) {
@@ -45,9 +49,10 @@ export class Mask {
     this.painted?.fill(1, start + first, start + last + 1);
   }
 
-  // End the open step; false where it changed nothing.
+  // End the open step; false where there is none, or it changed nothing.
   commit() {
     const step = this.open;
+    if (!step) return false;
     this.open = null;
     for (const [number, before] of step.blocks) {
       if (same(before, this.copy(number))) step.blocks.delete(number);
@@ -218,13 +223,14 @@ export class Mask {
   }
 
   // Write blocks as the server reads them (see blocks.py): [message, the blocks that are in it],
-  // which are all of `numbers` unless the message would become very long.
+  // which are all of `numbers` unless the message would become very long. The open step is not in
+  // them: it may yet be taken back.
   encode(numbers, most = Infinity) {
     const words = [], taken = [];
     for (const number of numbers) {
       if (words.length > most) break;
       taken.push(number);
-      const pixels = this.copy(number), head = words.length;
+      const pixels = this.open?.blocks.get(number) ?? this.copy(number), head = words.length;
       words.push(number, 0);
       for (let start = 0; start < pixels.length;) {
         let end = start + 1;

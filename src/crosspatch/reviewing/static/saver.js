@@ -50,17 +50,19 @@ export class Saver {
 
   async #write() {
     const { subject } = this;
+    let deciding = false;
     try {
       while (subject.mask?.dirty.size || this.review) {
-        if (subject.mask?.dirty.size) await this.#writeBlocks();
-        else await this.#writeReview();
+        deciding = !subject.mask?.dirty.size;
+        if (deciding) await this.#writeReview();
+        else await this.#writeBlocks();
       }
       if (this.trouble) await box.forget(this.#key());
       this.trouble = null;
       this.wait = FIRST_WAIT;
     } catch (error) {
       this.trouble = error;
-      if (error.status === 422 && this.review) return this.#refused(error);
+      if (error.status === 422 && deciding) return this.#refused(error);
       await this.#keep();
       this.desk.trouble(subject);
       if (error.status === 409) return;
@@ -80,7 +82,7 @@ export class Saver {
     const [changes, blocks] = mask.encode(mask.dirty, WORDS_AT_ONCE);
     blocks.forEach((block) => mask.dirty.delete(block)); // strokes that follow mark them again
     this.sent = blocks;
-    const cut = mask.steps ? mask.threshold : null;
+    const cut = mask.steps ? mask.settled : null;
     const threshold = mask.steps ? (cut === null ? null : cut / subject.steps) : subject.state.threshold;
     try {
       subject.state = await writeMask(subject.number, subject.state.version, threshold, changes);
@@ -108,7 +110,7 @@ export class Saver {
     const { subject } = this;
     const { mask } = subject, size = mask ? [subject.width, subject.height] : [];
     const [blocks] = mask ? mask.encode(new Set([...mask.dirty, ...this.sent])) : [new Uint8Array()];
-    const kept = { version: subject.state.version, blocks, size, review: this.review, cut: mask?.threshold };
+    const kept = { version: subject.state.version, blocks, size, review: this.review, cut: mask?.settled };
     this.kept = await box.keep(this.#key(), kept) !== undefined;
   }
 

@@ -65,6 +65,8 @@ export class Stage {
     this.held = false; // while somebody draws
     this.corner = this.main.corner; // when it was drawn last
     new ResizeObserver(() => this.resize()).observe(main);
+    // Scrolling takes the picture along: nothing to make up for.
+    addEventListener("scroll", () => { this.corner = this.main.corner; }, { capture: true, passive: true });
   }
 
   show(subject) {

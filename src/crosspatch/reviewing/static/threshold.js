@@ -7,22 +7,22 @@ const $ = (id) => document.getElementById(id);
 export class Threshold {
   constructor(editor) {
     this.editor = editor;
+    this.cutting = null; // the step that the slider's way makes
+    this.sliding = false; // somebody has hold of the slider
     const slider = $("threshold");
     slider.addEventListener("input", async () => {
-      const { mask } = this.subject, wanted = Number(slider.value);
-      if (!(await this.#probability()) || mask !== this.subject.mask) return;
-      if (!mask.open) mask.begin();
-      mask.cut(wanted);
-      this.show();
-      editor.stage.redraw();
+      const wanted = Number(slider.value);
+      this.sliding = true;
+      const mask = await this.#ready();
+      if (mask) this.#cut(mask, wanted);
     });
-    slider.addEventListener("change", () => this.#end());
-    $("as-predicted").addEventListener("click", async () => {
-      const { mask } = this.subject;
-      if (!(await this.#probability()) || mask.threshold === null) return;
-      mask.begin();
-      mask.cut(null);
+    slider.addEventListener("change", () => {
+      this.sliding = false;
       this.#end();
+    });
+    $("as-predicted").addEventListener("click", async () => {
+      const mask = await this.#ready();
+      if (mask && mask.threshold !== null) this.#cut(mask, null);
     });
     $("restore").addEventListener("click", () => this.#restore());
   }
@@ -42,9 +42,29 @@ export class Threshold {
     $("as-predicted").disabled = kept === null;
   }
 
+  // Large probabilities are fetched only now, and the slider may have been let go meanwhile.
+  #cut(mask, threshold) {
+    if (!this.cutting || mask.open !== this.cutting) {
+      this.editor.tools.rest(); // a stroke that is under way ends here
+      mask.begin();
+      this.cutting = mask.open;
+    }
+    mask.cut(threshold);
+    this.show();
+    this.editor.stage.redraw();
+    if (!this.sliding) this.#end();
+  }
+
   #end() {
-    const { mask } = this.subject;
-    if (mask.open && mask.commit()) this.editor.drew();
+    const mask = this.subject?.mask, { cutting } = this;
+    this.cutting = null;
+    if (cutting && mask?.open === cutting && mask.commit()) this.editor.drew();
+  }
+
+  // The mask, once it knows the probability; null where that cannot be had, or somebody went on.
+  async #ready() {
+    const { subject } = this;
+    return await this.#probability() && subject === this.subject ? subject.mask : null;
   }
 
   async #probability() {
@@ -61,11 +81,11 @@ export class Threshold {
   // What was decided stays decided, about the mask that is there now.
   async #restore() {
     const { subject, editor } = this;
-    editor.tools.rest();
     if (subject.has_probability) await this.#probability(); // it knows where the mask was cut
     try {
       const original = await subject.original();
       if (subject !== editor.subject) return; // somebody went on meanwhile
+      editor.tools.rest();
       if (!subject.mask.steps) subject.state = { ...subject.state, threshold: null };
       if (!subject.mask.restore(original)) return say("It is that mask already.");
     } catch (error) {

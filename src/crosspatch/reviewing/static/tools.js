@@ -10,6 +10,7 @@ export class Tools {
   #fingers = new Map(); // pointer id -> [x, y] in the pane
   #drag = null; // "stroke" or "pan", while a button is down
   #tip = null; // of the stroke: [x, y] in the image
+  #tap = null; // what a finger will do when it is lifted, unless a second one comes
   #pinch = null;
 
   constructor(stage, done) {
@@ -24,7 +25,7 @@ export class Tools {
     for (const pane of [main, beside]) {
       pane.box.addEventListener("pointerdown", (event) => this.#down(event, pane));
       pane.box.addEventListener("pointermove", (event) => this.#move(event, pane));
-      for (const end of ["pointerup", "pointercancel"]) pane.box.addEventListener(end, (event) => this.#up(event));
+      for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) pane.box.addEventListener(end, (event) => this.#up(event));
       pane.box.addEventListener("pointerleave", () => this.#leave());
       pane.box.addEventListener("contextmenu", (event) => event.preventDefault());
       pane.box.addEventListener("dblclick", () => { if (this.tool === "polygon") this.close(); });
@@ -142,6 +143,7 @@ export class Tools {
     this.#fingers.set(event.pointerId, this.#place(event, pane));
     if (this.#fingers.size === 2) return this.#startPinch();
     if (this.#fingers.size > 2) return;
+    this.#penUp();
     const point = this.stage.camera.toImage(...this.#place(event, pane));
     this.#setCursor(point, false);
     const pans = event.button !== 0 || event.shiftKey || this.tool === "move" || pane !== this.stage.main;
@@ -152,12 +154,19 @@ export class Tools {
       this.stage.hold(true);
       this.mask.begin();
       this.#line(point, point);
-    } else if (this.tool === "fill") this.#fill(point);
+    } else if (event.pointerType === "touch") this.#tap = () => this.#at(point);
+    else this.#at(point);
+  }
+
+  // Do what the tool does at a point.
+  #at(point) {
+    if (this.tool === "fill") this.#fill(point);
     else if (this.tool === "polygon") this.#corner(point);
   }
 
   #move(event, pane) {
     if (!this.mask) return;
+    if (this.#drag === "stroke" && !(event.buttons & 1)) this.#up(event); // its end was lost on the way
     const place = this.#place(event, pane), before = this.#fingers.get(event.pointerId);
     if (before) this.#fingers.set(event.pointerId, place);
     if (this.#pinch) return this.#pinched();
@@ -175,7 +184,7 @@ export class Tools {
         this.#tip = to;
       }
     }
-    this.#setCursor(camera.toImage(...place), false);
+    if (!this.pen) this.#setCursor(camera.toImage(...place), false); // else the arrow keys lead it
   }
 
   #up(event) {
@@ -186,6 +195,9 @@ export class Tools {
     }
     if (this.#drag === "stroke") this.#commit();
     this.#release();
+    const tap = this.#tap;
+    this.#tap = null;
+    if (event.type === "pointerup") tap?.();
   }
 
   #release() {
@@ -194,7 +206,7 @@ export class Tools {
   }
 
   #leave() {
-    if (this.#drag || this.stage.keyboard) return;
+    if (this.#drag || this.pen || this.stage.keyboard) return;
     this.#setCursor(null, false);
   }
 
@@ -202,6 +214,7 @@ export class Tools {
   #startPinch() {
     if (this.#drag === "stroke") this.mask.cancel();
     this.#release();
+    this.#tap = null;
     this.#pinch = this.#spread();
     this.stage.redraw();
   }
@@ -278,12 +291,11 @@ export class Tools {
   }
 
   #act(repeated) {
-    if (repeated) return;
+    if (repeated || this.#drag) return;
     const point = this.stage.cursor ?? this.#middle();
     this.#setCursor(point, true);
-    if (this.tool === "fill") this.#fill(point);
-    else if (this.tool === "polygon") this.#corner(point);
-    else if (this.draws && this.pen) this.#penUp();
+    this.#at(point);
+    if (this.draws && this.pen) this.#penUp();
     else if (this.draws) {
       this.pen = true;
       this.mask.begin();

@@ -1,6 +1,7 @@
 // What could not be saved: said at the top of the page until it is, with what can be done.
 
 import { readPixels } from "./api.js";
+import { say } from "./signs.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -24,13 +25,18 @@ export async function trouble(desk, subject) {
   if (desk.number !== number) button("Open that image", () => desk.open(number));
   if (saver.conflict) {
     button("Keep mine", async () => {
-      box.remove();
-      const { pixels } = subject.mask ? await readPixels(number, "mask") : {};
-      await saver.keepMine(pixels, error.state);
+      try {
+        const { pixels } = subject.mask ? await readPixels(number, "mask") : {};
+        box.remove();
+        await saver.keepMine(pixels, error.state);
+      } catch (failure) { // the question stays
+        say(failure.message);
+      }
     });
     button("Take theirs", async () => {
       box.remove();
       await saver.giveUp();
+      if (desk.editor.subject === subject) desk.editor.verdict.forgetNote();
       await desk.reload(number);
     });
   } else button("Try again", () => saver.flush());

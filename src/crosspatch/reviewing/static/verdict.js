@@ -35,6 +35,7 @@ export class Verdict {
   show() {
     this.ready = this.moving ? performance.now() + LOOK : 0;
     this.moving = false;
+    $("note").readOnly = false;
     $("note").value = this.editor.decided().note;
   }
 
@@ -43,6 +44,19 @@ export class Verdict {
     $("accept").setAttribute("aria-pressed", decision === "accepted");
     $("reject").setAttribute("aria-pressed", decision === "rejected");
     $("clear").disabled = !decision;
+  }
+
+  // Put away what was typed and not written.
+  forgetNote() {
+    clearTimeout(this.typing);
+    $("note").value = this.editor.decided().note;
+  }
+
+  // The next image is on its way: no note is about it yet.
+  wait() {
+    clearTimeout(this.typing);
+    $("note").value = "";
+    $("note").readOnly = true;
   }
 
   writeNote() {
