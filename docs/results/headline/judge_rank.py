@@ -6,8 +6,9 @@ For each study and seed, `rank` gets what a team would have: the tenth of the tr
 the study's runs of that seed had, and the study's own source models of that seed. Regret is the
 mean IoU (test subjects, mean over the study's seeds, averaged weights) of the best source minus
 that of the source that is put first; "photos" always takes that one. Probes take `rank`'s own
-150 steps and 3 repeats; they are made for seed 0 alone, the measures for every seed.
-Writes ``choices.csv`` (a row a study, seed and way) and ``ranked.csv`` (what was measured).
+150 steps and 3 repeats; with ``--probed`` they are made for some seeds only, the measures for every
+one. In a study by folds, seed s gets the tenth of fold s. Writes ``choices.csv`` (a row a study,
+seed and way) and ``ranked.csv`` (what was measured, and the seconds that the whole ranking took).
 """
 
 import argparse
@@ -15,6 +16,7 @@ import csv
 import math
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,7 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("studies", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--probed", nargs="*", type=int, default=[0], help="seeds with probes")
+    parser.add_argument("--probed", nargs="*", type=int, help="seeds with probes, else all")
     wishes = parser.parse_args()
     wishes.out.mkdir(parents=True, exist_ok=True)
     for study in wishes.studies:
@@ -46,7 +48,7 @@ def main() -> None:
         for seed in read_toml(study / "study.toml")["seeds"]:
             kept = wishes.out / f".{study.name}-s{seed}.csv"
             if not kept.exists():  # a ranking takes minutes: what is done is not done again
-                probed = seed in wishes.probed
+                probed = wishes.probed is None or seed in wishes.probed
                 write(kept, ranked(study, seed, probed=probed))
             print(study.name, seed, scores)
     gather(wishes.studies, wishes.out)
@@ -67,18 +69,22 @@ def ranked(study: Path, seed: int, *, probed: bool) -> Iterator[Sequence[object]
     """Rank the sources of one seed, by the subjects that its runs had."""
     plan = read_toml(study / "study.toml")
     target = plan["target"]
-    crops = Crops.open(study / "crops" / "target")
+    fold = f"-fold-{seed % plan['folds']}" if plan["folds"] else ""
+    crops = Crops.open(study / "crops" / f"target{fold}")
     names = choose(crops, plan["fractions"][0], 0.0, seed).subjects
-    yield ["study", "seed", "source", "probe", "repeats", "log_me", "h_score", "leep", "distance"]
+    yield ["study", "seed", "source", "probe", "repeats", "log_me", "h_score", "leep", "distance",
+           "seconds"]  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         few = lay_out(Path(folder) / "few", cp.Dataset.open(study / target["dataset"]), names)
         models = sorted(study.glob(f"runs/source-*-s{seed}-*/model"))
+        began = time.monotonic()
         found = cp.rank(
             few, models=models, size=target["size"], scale=target.get("scale"), seed=seed,
             device="cpu", **({} if probed else {"steps": 0}),
         )  # fmt: skip
+        took = round(time.monotonic() - began)
     for row in found.rows:
-        yield [study.name, seed, source_of(row), row.probe, len(row.probes), *measures(row)]
+        yield [study.name, seed, source_of(row), row.probe, len(row.probes), *measures(row), took]
 
 
 def source_of(row: Ranked) -> str:
@@ -115,7 +121,11 @@ def gather(studies: Sequence[Path], out: Path) -> None:
     scores = {study.name: outcome(study) for study in studies}
     rows: list[Sequence[object]] = [["study", "seed", "way", "chosen", "iou", "best", "regret"]]
     for (study, seed), part in table.group_by("study", "seed", maintain_order=True):
-        ways = {way: first(part.to_dicts(), way) for way in part.columns[3:] if way != "repeats"}
+        ways = {
+            way: first(part.to_dicts(), way)
+            for way in part.columns[3:]
+            if way not in ("repeats", "seconds")
+        }
         ways[ALWAYS] = ALWAYS
         for way, chosen in ways.items():
             if chosen is None:
