@@ -5,10 +5,13 @@ import re
 import pytest
 
 from crosspatch.cli import main
+from crosspatch.crops import pack, recipe
+from crosspatch.dataset import Dataset
 from crosspatch.errors import SettingsError
 from crosspatch.reports.study.bounds import judged
 from crosspatch.reports.study.material import read_material
 from crosspatch.workflows.report import report
+from small_study import SIDE, squares
 from studied import RISING, study, write_study
 
 BASELINES = {"threshold": 0.3, "forest": 0.4}
@@ -46,6 +49,28 @@ def test_sources_are_set_against_targets(tmp_path):
     rows = dict(re.findall(r"<tr><td>(\w+)</td><td>(?:nuclei)</td><td>([+-]0\.\d+)", html))
     assert float(rows["photos"]) == pytest.approx(0.09, abs=0.02)
     assert float(rows["em"]) == pytest.approx(-0.045, abs=0.02)
+
+
+@pytest.mark.parametrize("name", ["source-0123456789", "source-photos"])
+def test_distances_are_measured_from_a_pack_whatever_it_is_called(tmp_path, name):
+    cut = recipe("windows", size=SIDE)
+    rows = study({arm: {0.1: 0.5} for arm in ("scratch", "photos", "again", "gone")})
+    folder = write_study(tmp_path / "study", rows)
+    grey = Dataset.open(squares(tmp_path / "grey", 6, 1))
+    noise = Dataset.open(squares(tmp_path / "noise", 6, 1, seed=1))
+    pack([grey], cut, folder / "crops/target")
+    pack([grey], cut, folder / "crops/source-first")
+    crops = pack([noise], cut, folder / "crops" / name)
+    known = {"fingerprint": crops.fingerprint}
+    sources = {"photos": known, "again": known, "gone": {"fingerprint": "of no pack"}}
+    write_study(folder, rows, sources=sources)
+    other = lay_out(tmp_path / "other", "roads", photos=0.1)
+    html = page_of(report([folder, other], out=tmp_path / "both"))
+    rest = r"</td><td>kelp</td>(?:<td.*?</td>){2}<td.*?>(.*?)</td>"
+    said = {arm: re.search(arm + rest, html)[1] for arm in sources}
+    assert said["photos"] == said["again"]
+    assert float(said["photos"]) > 0
+    assert said["gone"] == "–"
 
 
 def test_another_study_of_a_target_says_whether_labels_matter_there(tmp_path):

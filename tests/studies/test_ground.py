@@ -1,5 +1,7 @@
 """What the runs of a study stand on: what of the data is not used, and what is not allowed."""
 
+import shutil
+
 import pytest
 
 from crosspatch.errors import LeakError
@@ -77,3 +79,17 @@ def test_a_val_split_of_the_target_is_training_labels(data):
     assert {run.labels for run in planned.runs if "-50-" in run.name} == {spent}
     assert planned.data[0].subjects == 12
     assert sum("val split counts as training labels" in one for one in planned.said) == 1
+
+
+def test_sources_of_one_data_set_that_are_cut_alike_share_a_pack(data):
+    one = {"datasets": ["colour"], "size": SIDE}
+    clicks = one | {"settings": {"network": {"head": "presence"}}}
+    shutil.copytree(data / "colour", data / "copied")
+    sources = {
+        "outlines": one, "clicks": clicks, "smaller": one | {"size": SIDE // 2},
+        "copied": {"datasets": ["copied"], "size": SIDE},
+    }  # fmt: skip
+    packs = {name: crops.path for name, crops in laid(data, sources=sources).sources.items()}
+    assert packs["outlines"] == packs["clicks"]
+    assert len(set(packs.values())) == 3  # the copy is said by another name
+    assert set((data / "out/crops").glob("source-*")) == set(packs.values())

@@ -121,6 +121,18 @@ class TestAFinishedStudy:
             Study.open(made.path / "runs")
 
 
+def test_a_study_whose_packs_lie_under_the_names_of_its_sources_goes_on(done, tmp_path):
+    made, folder = done
+    shutil.copytree(folder, tmp_path / "data")
+    copy = tmp_path / "data/out"
+    (pack,) = copy.glob("crops/source-*")
+    pack.rename(pack.with_name("source-colour"))  # as the program once called it
+    before = files_of(copy)
+    again = study(tmp_path / "data/study.toml", out=copy)
+    assert (again.runs, again.failed) == (made.runs, {})
+    assert files_of(copy) == before
+
+
 def test_done_again_nothing_is_done_and_no_byte_changes(done):
     made, folder = done
     before, files = made.results.read_bytes(), files_of(made.path)

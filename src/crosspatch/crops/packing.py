@@ -61,20 +61,35 @@ def pack(
     InputError
         No subject is left to train on, or the data sets have different channels.
     """
+    return pack_planned(
+        make_plan(datasets, recipe), out,
+        workers=workers, overwrite=overwrite, reuse=reuse, progress=progress,
+    )  # fmt: skip
+
+
+def pack_planned(
+    plan: Plan,
+    out: PathLike,
+    *,
+    workers: int | None = None,
+    overwrite: bool = False,
+    reuse: bool = True,
+    progress: Progress = silent,
+) -> Crops:
+    """Cut what was planned: `pack` for a caller that chooses ``out`` by the plan's fingerprint."""
     out = Path(out)
-    plan = make_plan(datasets, recipe)
     ready = _already_there(out, plan) if reuse else None
     if ready is not None:
         return ready
     refuse_existing(out, kind="crops", overwrite=overwrite)
     workers = workers or cores()
     kind, jobs, unlike_others = of_one_kind(plan, workers)
-    channels = channel_names(datasets, kind)
+    channels = channel_names(plan.datasets, kind)
     with (
         new_folder(out, kind="crops", overwrite=overwrite) as folder,
-        PackWriter(folder, recipe, kind) as writer,
+        PackWriter(folder, plan.recipe, kind) as writer,
     ):
-        unusable = _write(writer, jobs, recipe, kind, workers, progress)
+        unusable = _write(writer, jobs, plan.recipe, kind, workers, progress)
         skipped = [*plan.skipped, *unlike_others, *unusable]
         find_leaks(writer.listed(), refuse=True)
         _refuse_nothing_to_train(writer, skipped)

@@ -9,6 +9,8 @@ import numpy as np
 
 from crosspatch.crops import Crops, pack
 from crosspatch.crops.folds import refold
+from crosspatch.crops.packing import pack_planned
+from crosspatch.crops.planning import make_plan
 from crosspatch.dataset import Dataset
 from crosspatch.errors import CrosspatchError, InputError, LeakError
 from crosspatch.files import PathLike, fingerprint_bytes
@@ -251,9 +253,13 @@ def _source(
             raise InputError(f"{what}: {error}") from None
     datasets = [opened(place(plan_path, one), told.foreground, what) for one in told.datasets or ()]
     try:
-        return pack(
-            datasets, told.made, folder / f"source-{name}", overwrite=True, progress=progress
-        )
+        packing = make_plan(datasets, told.made)
+        # Named by what is in it: sources of one data set that are cut alike share one pack, and
+        # a pack that a half-done run goes on with stays what it was, whatever else is planned.
+        # The names count too, as the pack says them, and copies may be called differently.
+        parts = (packing.fingerprint, *(dataset.name for dataset in datasets))
+        digest = fingerprint_bytes(*(part.encode() for part in parts))[:10]
+        return pack_planned(packing, folder / f"source-{digest}", overwrite=True, progress=progress)
     except CrosspatchError as error:
         raise type(error)(f"{what}: {error}") from None
 

@@ -159,10 +159,15 @@ def _distance(material: Material, source: str) -> float:
     """Measure from the packs that the study keeps; nan where they are gone, or of a model."""
     folder = material.path / "crops"
     target = folder / "target-fold-0" if (folder / "target-fold-0").is_dir() else folder / "target"
-    try:
-        return domain_distance(Crops.open(folder / f"source-{source}"), Crops.open(target))
-    except CrosspatchError:
-        return float("nan")
+    wanted = material.plan.get("sources", {}).get(source, {}).get("fingerprint")
+    for pack in sorted(folder.glob("source-*")):
+        try:
+            crops = Crops.open(pack)
+            if crops.fingerprint == wanted:
+                return domain_distance(crops, Crops.open(target))
+        except CrosspatchError:
+            continue
+    return float("nan")
 
 
 def _pair_table(pairs: Sequence[Pair], fraction: float) -> Table:
