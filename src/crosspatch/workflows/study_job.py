@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -98,20 +98,24 @@ def _do(job: Job, study: Study, said: list[str], progress: Progress) -> None:
             labels = len(run.model.facts.contents)
             if job.kind != SOURCE:
                 _score_models(job, crops, run)
-    finish(folder, job, Done(labels, seconds(), tuple(said)))
+        finish(folder, job, Done(labels, seconds(), tuple(said)))
 
 
 @contextmanager
 def _timed(folder: Path) -> Iterator[Callable[[], float]]:
-    """Count seconds; those of a run that is stopped wait in its folder for when it goes on."""
+    """Count seconds; those of a run that is stopped wait in its folder for when it goes on.
+
+    A full disk may refuse them. They are given up then: why the run ended matters more.
+    """
     before, spent = time.perf_counter(), read_spent(folder)
     try:
         yield lambda: spent + time.perf_counter() - before
     except HeldError:
         raise  # the one that holds the folder counts for itself
     except BaseException:
-        if folder.is_dir():
-            write_text(folder / SPENT, f"{spent + time.perf_counter() - before:.2f}\n")
+        with suppress(CrosspatchError, OSError):
+            if folder.is_dir():
+                write_text(folder / SPENT, f"{spent + time.perf_counter() - before:.2f}\n")
         raise
 
 
