@@ -29,7 +29,7 @@ from crosspatch.workflows.evaluate import evaluate
 from crosspatch.workflows.info import info
 from crosspatch.workflows.study import study
 from folders import half, save
-from small_study import lay_out, squares, write_plan
+from small_study import lay_out, plan_table, squares, write_plan
 
 
 def rows_of(made):
@@ -211,7 +211,9 @@ def test_a_failing_run_is_listed_and_stops_no_other(data, monkeypatch):
         return real(crops, out=out, **more)
 
     monkeypatch.setattr(study_job, "train", train)
-    made = study(write_plan(data), out=data / "out")
+    heard = []
+    made = study(write_plan(data), out=data / "out", progress=lambda *what: heard.append(what))
+    assert heard[-1] == ("runs  14 of 14, 4 failed; steps", 18, 18)  # 10 trainings of 3, less 4
     failed = {name.rsplit("-", 1)[0]: why for name, why in made.failed.items()}
     assert set(failed) == {
         "scratch-50-s0-f0", "source-colour-s1", "colour-50-s1-f0", "colour-100-s1-f0",
@@ -223,6 +225,42 @@ def test_a_failing_run_is_listed_and_stops_no_other(data, monkeypatch):
     again = study(data / "study.toml", out=made)
     assert again.failed == {}
     assert len({row["run"] for row in rows_of(again)}) == 12
+
+
+def test_progress_is_told_by_steps_and_goes_on_where_it_was(data):
+    told = []
+
+    def stop_at_the_second(*what):
+        told.append(what)
+        if what[0].startswith("runs  2"):
+            signal.raise_signal(signal.SIGINT)
+
+    plan = write_plan(data, sources=None, fractions=[1.0])
+    with pytest.raises(StoppedError):
+        study(plan, out=data / "out", progress=stop_at_the_second)
+    runs = [what for what in told if what[0].startswith("runs")]
+    assert runs == [
+        ("runs  0 of 4; steps", 0, 6), ("runs  1 of 4; steps", 3, 6),  # a training of three steps
+        ("runs  2 of 4; steps", 3, 6),  # a baseline
+    ]  # fmt: skip
+    told.clear()
+    study(plan, out=data / "out", progress=lambda *what: told.append(what))
+    assert ("runs  2 of 4; steps", 3, 6) in told
+    assert ("runs  1 of 4; steps", 3, 6) not in told
+    assert told[-1] == ("runs  4 of 4; steps", 6, 6)
+
+
+def test_progress_in_epochs_knows_that_few_labels_are_few_steps(data):
+    told = []
+    settings = plan_table()["settings"]
+    settings["training"] |= {"validation_share": 0.0}
+    plan = write_plan(data, steps=None, epochs=1, seeds=[0], baselines=[], sources=None,
+                      settings=settings)  # fmt: skip
+    made = study(plan, out=data / "out", progress=lambda *what: told.append(what))
+    steps = [Run.open(made.run_folder(name)).metrics()[-1]["step"] for name in made.runs]
+    assert steps == [told[-2][1], told[-1][1] - told[-2][1]]
+    assert steps[1] == 2 * steps[0]
+    assert told[-1] == ("runs  2 of 2; steps", sum(steps), sum(steps))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crosspatch.cli.console import Output, progress_bars, say, table
+from crosspatch.cli.pace import in_words
 from crosspatch.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -101,13 +102,9 @@ def _lines(made: "Outline") -> Iterator[str]:
 def _how_long(made: "Outline", time: "Estimate") -> str:
     if time.seconds is None:
         return f"no estimate of the time: {time.where}"
-    hours = time.seconds / 3600
-    if hours > 72:
-        long = f"{hours / 24:,.0f} days"
-    else:
-        long = f"{hours:.1f} hours" if hours > 1.5 else f"{hours * 60:.0f} minutes"
     declared = "" if made.here else " of the declared sizes"
     return (
-        f"about {long} on this machine ({time.where}), one run after another, by a few steps of "
-        f"each kind on noise{declared} (baselines not counted); --workers N does several at once"
+        f"about {in_words(time.seconds)} on this machine ({time.where}), one run after another, "
+        f"by a few steps of each kind on noise{declared} (baselines not counted); --workers N does "
+        "several at once"
     )

@@ -1,15 +1,16 @@
 """The runs that a plan comes to: what each is, what it needs, and what its folder is called."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from crosspatch.config import Settings, merge
+from crosspatch.config import Settings, TrainingSettings, merge
 from crosspatch.crops import Crops
 from crosspatch.files import fingerprint_bytes, to_json
 from crosspatch.models.storage import Model
 from crosspatch.studies.ground import Ground
 from crosspatch.studies.plan import IMAGENET, LONGER, SCRATCH, StudyTable, given, run_settings
+from crosspatch.training.schedule import run_length
 
 SOURCE, CHECK = "source", "check"
 VERSION = "crosspatch study 3"
@@ -150,6 +151,26 @@ def jobs_of(plan: StudyTable, ground: Ground, device: str, precision: str) -> li
         if isinstance(crops, Crops)
     }  # fmt: skip
     return [*sources.values(), *_of_target(plan, ground, sources, on)]
+
+
+def steps_of(jobs: Sequence[Job], ground: Ground) -> dict[str, int]:
+    """Count the steps that each run trains, by its name; a baseline, done in seconds, has none.
+
+    Those of epochs are counted without choosing subjects, so they are right to a group or two.
+    """
+    packs = (*ground.folds, *(one for one in ground.sources.values() if isinstance(one, Crops)))
+    of_path = {str(pack.path): pack for pack in packs}
+    steps = {}
+    for job in jobs:
+        steps[job.name] = 0
+        if job.trains:
+            training = TrainingSettings.model_validate(job.settings["training"])
+            pack = of_path[job.crops]
+            samples = int((pack.table["split"] == "train").sum()) * job.fraction
+            samples *= len(pack.recipe.train_versions) if training.versions else 1
+            samples *= 1 - training.validation_share
+            steps[job.name] = run_length(training, round(samples))
+    return steps
 
 
 def source_settings(plan: StudyTable, name: str, seed: int, precision: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from crosspatch.models.runtime import choose_device, choose_precision, keep_free
 from crosspatch.progress import Progress, silent
 from crosspatch.studies.folder import Study, write_study
 from crosspatch.studies.ground import Ground, lay_ground
-from crosspatch.studies.jobs import Job, arms, jobs_of
+from crosspatch.studies.jobs import Job, arms, jobs_of, steps_of
 from crosspatch.studies.plan import (
     DEFAULT_STEPS,
     IMAGENET,
@@ -103,7 +103,8 @@ def study(
         jobs = jobs_of(told, ground, device, precision)
         write_study(path, _resolved(told, plan, path, ground, jobs, device, precision))
         names = [arm.name for arm in arms(told, ground.fractions)]
-        _carry_out(made, jobs, Collector(made, jobs, names), workers, scheduler, progress)
+        tell = _telling(steps_of(jobs, ground), progress)
+        _carry_out(made, jobs, Collector(made, jobs, names), workers, scheduler, tell)
     return made
 
 
@@ -212,22 +213,37 @@ def _sources(
     return sources
 
 
+def _telling(steps: Mapping[str, int], progress: Progress) -> Callable[[State], None]:
+    """Tell progress by the steps of the runs, which say better than their number what time is left.
+
+    A run of 5% of the labels is short where epochs are counted, one of twice the steps is long, and
+    one that has failed is no longer to be done.
+    """
+
+    def tell(state: State) -> None:
+        ended = len(state.done) + len(state.failed)
+        failed = f", {len(state.failed)} failed" if state.failed else ""
+        done, given_up = (sum(map(steps.__getitem__, one)) for one in (state.done, state.failed))
+        what = f"runs  {ended} of {len(steps)}{failed}; steps"
+        progress(what, done, sum(steps.values()) - given_up)
+
+    return tell
+
+
 def _carry_out(
     made: Study,
     jobs: list[Job],
     collector: Collector,
     workers: int,
     scheduler: str | None,
-    progress: Progress,
+    tell: Callable[[State], None],
 ) -> None:
     by_name = {job.name: job for job in jobs}
     written = time.monotonic()
 
     def told(state: State) -> None:
         nonlocal written
-        ended = len(state.done) + len(state.failed)
-        failed = f"  {len(state.failed)} failed" if state.failed else ""
-        progress(f"runs{failed}", ended, len(jobs))
+        tell(state)
         if time.monotonic() - written > _WRITE_EVERY:
             _gather(collector, by_name, state)
             written = time.monotonic()
