@@ -299,8 +299,10 @@ def test_an_interrupted_prediction_leaves_nothing_that_looks_finished_and_goes_o
     monkeypatch.setattr(
         workflow, "open_raster", lambda path: opened.append(path.name) or real(path)
     )
-    predict(model, tmp_path / "in", out=tmp_path / "maps")
+    told = []
+    predict(model, tmp_path / "in", out=tmp_path / "maps", progress=lambda *what: told.append(what))
     assert opened == ["b.png"]
+    assert [what for what in told if what[0] == "images"] == [("images", 2, 2)]
     assert same_files(tmp_path / "maps", tmp_path / "expected")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["expected", "in", "maps"]
 
@@ -326,7 +328,12 @@ def test_a_scene_goes_on_in_the_middle_and_is_the_same_to_the_bit(model, tmp_pat
         return lambda windows: asked.append(len(windows)) or engine(windows)
 
     monkeypatch.setattr(engines, "window_predictor", counting)
-    predict(model, tmp_path / "scene.tif", out=tmp_path / "maps", **wishes)
+    told = []
+    predict(
+        model, tmp_path / "scene.tif", out=tmp_path / "maps",
+        progress=lambda *what: told.append(what), **wishes,
+    )  # fmt: skip
+    assert next(done for what, done, _ in told if what == "predicting") >= 10  # two rows of five
     # 48 pixels apart: 6 x 5 windows (one of them all holes is not asked); two rows were done
     assert 0 < sum(asked) <= 20
     assert same_files(tmp_path / "maps", tmp_path / "expected")

@@ -159,11 +159,13 @@ def draw(
             while len(waiting) > most:
                 count, future = waiting.popleft()
                 future.result()
-                progress("predicting", count, total)
+                if count >= replayed:  # what was finished before says nothing of how fast it goes
+                    progress("predicting", count, total)
 
-        count = 0
+        count = replayed = 0
         for group, maps in _replayed(groups, done, answers):
             count += len(group.windows)
+            replayed = count if maps is None else replayed
             waiting.append((count, writing.submit(hand.take, group, maps)))
             wait(_AHEAD)
         wait(0)

@@ -217,6 +217,7 @@ def _predict_all(
     journal = Journal(folder / _JOURNAL)
     for done, given in enumerate(found, 1):
         result = journal.get(given.path)
+        drawn = result is None
         if result is None:
             try:
                 result = _predict_one(folder, given, drawer, wish, progress)
@@ -229,7 +230,8 @@ def _predict_all(
             rows.append(result)
         else:
             skipped.append((given.path, result))
-        progress("images", done, len(found))
+        if drawn or done == len(found):  # what was done before says nothing of how fast it goes
+            progress("images", done, len(found))
     if not rows:
         path, problem = skipped[0]
         raise InputError(f"none of {len(found)} images could be predicted; first {path}: {problem}")
