@@ -264,6 +264,11 @@ class TestThePage:
             "What it took, and what is missing", "Limits",
         ]  # fmt: skip
 
+    def test_sets_starts_against_scratch_by_both_kinds_of_weights(self, page):
+        section = page.split("<h2>Against training from scratch</h2>")[1].split("<h2>")[0]
+        captions = re.findall(r"<caption>(.*?);", section)
+        assert captions == ["Averaged weights", "Plain last weights"]
+
     def test_loads_nothing_from_elsewhere(self, page):
         reader = read(page)
         assert "script" not in reader.tags

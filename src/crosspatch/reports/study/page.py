@@ -55,7 +55,7 @@ def study_page(
         sections += [
             answer_section(material, found, figures),
             worth_section(material, found),
-            difference_section(material, found) if found.gaps else None,
+            difference_section(material),
             task_section(material, found),
         ]
         if pictures and material.target not in hidden:
