@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 def test_what_is_not_said_is_sound():
     plan = parse_plan({"target": {"dataset": "kelp"}})
     assert plan.seeds == (0, 1, 2, 3, 4)
-    assert plan.fractions[-1] == 1.0
+    assert plan.fractions == (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
     assert plan.target.made.size == 256
     settings = run_settings(plan, seed=3, fraction=0.1)
     assert (settings.training.steps, settings.training.epochs) == (2000, None)

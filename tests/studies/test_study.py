@@ -435,6 +435,21 @@ def test_a_fraction_without_foreground_is_said_and_its_baselines_draw_nothing(da
         assert said.startswith("could not be fitted, so it draws nothing: ")
 
 
+def test_the_usual_fractions_of_sparse_labels_are_left_out_or_said_and_none_fails(data):
+    for number in range(12):
+        shown = number in (8, 10)  # of two groups of six
+        mask = half(32, 32) if shown else np.zeros((32, 32), np.uint8)
+        save(data / f"grey/masks/s{number:02d}.png", mask)
+    plan = write_plan(data, sources=None, fractions=None, seeds=[0, 1, 2], steps=1)
+    made = study(plan, out=data / "out")
+    assert made.failed == {}
+    assert made.table["fractions"] == [0.25, 0.5, 0.75, 1.0]  # 2, 6, 8 and 12 subjects
+    said = "\n".join(made.table["said"])
+    assert "come to the subjects of a larger fraction: 0.025, 0.05, 0.1\n" in said
+    assert "at 0.25 of the labels, seed" in said
+    assert "no training label shows foreground" in said
+
+
 def test_info_says_what_a_study_is(done):
     made, _ = done
     told = info(made.path)

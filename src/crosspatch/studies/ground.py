@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,8 @@ from crosspatch.errors import CrosspatchError, InputError, LeakError
 from crosspatch.files import PathLike, fingerprint_bytes
 from crosspatch.models.storage import Model
 from crosspatch.progress import Progress, silent
-from crosspatch.splits import grouped_folds, nested_fraction
+from crosspatch.splits import grouped_folds
+from crosspatch.studies.design import distinct_fractions, few_seeds
 from crosspatch.studies.labels import other_labels
 from crosspatch.studies.plan import SourceTable, StudyTable, place, run_settings
 from crosspatch.training.samples import choose
@@ -136,44 +136,6 @@ def _labels(
         f"{purity:.3f}; tested is on the target's own"
     )
     return trained_on, purity, [said]
-
-
-def distinct_fractions(
-    folds: Sequence[Sequence[str]], fractions: Sequence[float], seeds: Sequence[int]
-) -> tuple[tuple[float, ...], list[str]]:
-    """Leave out fractions that come to the subjects of a larger one, where groups are few.
-
-    Parameters
-    ----------
-    folds : the group of each training subject, of each fold
-    fractions : rising
-    seeds : each chooses other subjects
-
-    Returns
-    -------
-    The fractions that differ from one another in every fold and for every seed; and a sentence
-    where some do not.
-    """
-    sizes: dict[float, list[int]] = {fraction: [] for fraction in fractions}
-    for groups in folds:
-        for seed in seeds:
-            for fraction in fractions:
-                sizes[fraction].append(len(nested_fraction(groups, fraction, seed)))
-    dropped = {
-        smaller
-        for smaller, larger in pairwise(fractions)
-        if any(a == b for a, b in zip(sizes[smaller], sizes[larger], strict=True))
-    }
-    left_out = ", ".join(f"{fraction:g}" for fraction in sorted(dropped))
-    said = [f"left out, as they come to the subjects of a larger fraction: {left_out}"]
-    return tuple(f for f in fractions if f not in dropped), said if dropped else []
-
-
-def few_seeds(plan: StudyTable) -> list[str]:
-    """Say what a single seed cannot show."""
-    if len(plan.seeds) > 1:
-        return []
-    return ["one seed: intervals do not show how much a repetition would differ"]
 
 
 def opened(path: Path, foreground: str | None, what: str) -> Dataset:

@@ -10,7 +10,8 @@ from crosspatch.dataset import Dataset, Subject
 from crosspatch.errors import InputError
 from crosspatch.files import PathLike
 from crosspatch.splits import grouped_folds, nested_fraction
-from crosspatch.studies.ground import distinct_fractions, few_seeds, opened, with_validation
+from crosspatch.studies.design import distinct_fractions, few_seeds
+from crosspatch.studies.ground import opened, with_validation
 from crosspatch.studies.jobs import Arm, arms
 from crosspatch.studies.plan import (
     CropsTable,

@@ -15,7 +15,8 @@ from crosspatch.files import PathLike, read_plain_toml
 SCRATCH, IMAGENET, LONGER = "scratch", "imagenet", "twice-as-long"
 Baseline = Literal["threshold", "forest"]
 BASELINES: tuple[Baseline, ...] = ("threshold", "forest")
-DEFAULT_FRACTIONS = (0.1, 0.25, 0.5, 0.75, 1.0)
+DEFAULT_FRACTIONS = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
+"""Of which those are trained on that come to different subjects of the target."""
 DEFAULT_STEPS = 2000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _SET_BY_THE_STUDY = {
