@@ -1,10 +1,14 @@
-"""What a plan's fractions and seeds come to on the groups of a target, and can show."""
+"""What a plan's fractions, seeds and test split come to on the groups of a target, and can show."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from crosspatch.splits import nested_fraction
 from crosspatch.studies.plan import StudyTable
+
+FEW_TEST_GROUPS = 20
+"""Fewer in the target's own test split: small data, to be tested on all of it by folds."""
+_FOLDS = 5
 
 
 def distinct_fractions(
@@ -62,3 +66,21 @@ def few_seeds(plan: StudyTable) -> list[str]:
     if len(plan.seeds) > 1:
         return []
     return ["one seed: intervals do not show how much a repetition would differ"]
+
+
+def few_test_groups(tested: Iterable[str], trained: Iterable[str]) -> list[str]:
+    """Say that a small test split is better replaced by cross-validation over all groups.
+
+    Parameters
+    ----------
+    tested, trained : the group of each labelled subject in the target's own splits
+    """
+    test = set(tested)
+    if len(test) >= FEW_TEST_GROUPS:
+        return []
+    folds = max(2, min(_FOLDS, len(test | set(trained))))
+    return [
+        f"the target's own test split has only {len(test)} group{'s' * (len(test) != 1)} (fewer "
+        f"than {FEW_TEST_GROUPS}): let {folds}-fold cross-validation test on all of its groups "
+        f"instead (folds = {folds})"
+    ]

@@ -16,7 +16,7 @@ from crosspatch.files import PathLike, fingerprint_bytes
 from crosspatch.models.storage import Model
 from crosspatch.progress import Progress, silent
 from crosspatch.splits import grouped_folds
-from crosspatch.studies.design import distinct_fractions, few_seeds
+from crosspatch.studies.design import distinct_fractions, few_seeds, few_test_groups
 from crosspatch.studies.labels import other_labels
 from crosspatch.studies.plan import SourceTable, StudyTable, place, run_settings
 from crosspatch.training.samples import choose
@@ -159,6 +159,8 @@ def _target_crops(
                 f"{dataset.path}: has no labelled subject in the split test: name some in "
                 "splits.csv, or give folds = 5 for cross-validation"
             )
+        split, group = crops.subjects["split"], crops.subjects["group"]
+        said += few_test_groups(group[split == "test"].tolist(), group[split == "train"].tolist())
         return (crops,), said
     crops = pack([_all_in_training(dataset, plan.target.subjects)], plan.target.made,
                  folder / "target", overwrite=True, progress=progress)  # fmt: skip

@@ -10,7 +10,7 @@ from crosspatch.dataset import Dataset, Subject
 from crosspatch.errors import InputError
 from crosspatch.files import PathLike
 from crosspatch.splits import grouped_folds, nested_fraction
-from crosspatch.studies.design import distinct_fractions, few_seeds
+from crosspatch.studies.design import distinct_fractions, few_seeds, few_test_groups
 from crosspatch.studies.ground import opened, with_validation
 from crosspatch.studies.jobs import Arm, arms
 from crosspatch.studies.plan import (
@@ -119,15 +119,14 @@ def _target(plan: StudyTable, plan_path: PathLike) -> tuple[Data, list[_Fold], l
     path = place(plan_path, told.dataset)
     if told.declared is not None and not path.exists():
         data = _declared(told.name or path.name, "target", told.declared, told.made)
-        return data, _declared_folds(plan, told.declared), []
+        return data, _declared_folds(plan, told.declared), _declared_few(plan, told.declared)
     dataset = opened(path, told.foreground, "target")
     wanted = ("train", "val", "test") if told.subjects == "all" else ("train",)
     if not plan.folds:
         dataset, said = with_validation(dataset)
-        fold = _Fold(
-            tuple(subject.group for subject in dataset.in_split("train")),
-            len(dataset.in_split("test")),
-        )
+        tested = [subject.group for subject in dataset.in_split("test")]
+        fold = _Fold(tuple(one.group for one in dataset.in_split("train")), len(tested))
+        said += few_test_groups(tested, fold.groups)
         data = _counted(told.name or dataset.name, "target", [dataset], told, test=True)
         return data, [fold], said
     used = [subject for split in wanted for subject in dataset.in_split(split)]
@@ -147,6 +146,12 @@ def _declared_folds(plan: StudyTable, told: DeclaredImages) -> list[_Fold]:
         return [_Fold(names, told.test)]
     tested = told.train // plan.folds
     return [_Fold(names[tested:], tested)] * plan.folds
+
+
+def _declared_few(plan: StudyTable, told: DeclaredImages) -> list[str]:
+    """Count a declared test split, each image as a group of its own."""
+    tested = (f"test {number}" for number in range(told.test))
+    return [] if plan.folds else few_test_groups(tested, map(str, range(told.train)))
 
 
 def _source(name: str, plan: StudyTable, plan_path: PathLike) -> Data:
