@@ -4,12 +4,12 @@ import shutil
 
 import pytest
 
-from crosspatch.errors import LeakError
+from crosspatch.errors import InputError, LeakError
 from crosspatch.studies.ground import lay_ground
 from crosspatch.studies.outline import outline
 from crosspatch.studies.plan import read_plan
 from crosspatch.training.samples import choose
-from folders import half, save
+from folders import half, save, write_toml
 from small_study import SIDE, squares, write_plan
 
 
@@ -93,3 +93,30 @@ def test_sources_of_one_data_set_that_are_cut_alike_share_a_pack(data):
     assert packs["outlines"] == packs["clicks"]
     assert len(set(packs.values())) == 3  # the copy is said by another name
     assert set((data / "out/crops").glob("source-*")) == set(packs.values())
+
+
+@pytest.mark.parametrize("looked", [laid, lambda data: outline(write_plan(data))])
+def test_a_source_of_several_classes_is_named_with_what_to_write_into_the_plan(data, looked):
+    classes = {"background": 0, "droplet": 1, "tube": 2}
+    write_toml(data / "colour", channels=["red", "green", "blue"], classes=classes)
+    with pytest.raises(InputError) as caught:
+        looked(data)
+    said = str(caught.value)
+    assert said.startswith("sources.colour: ")
+    assert 'choose which one is the foreground (foreground = "NAME"): ' in said
+    assert said.endswith("background, droplet, tube")
+    assert "--foreground" not in said  # a study has no such flag
+
+
+def test_the_class_that_a_source_names_is_what_it_is_trained_to_find(data):
+    classes = {"background": 0, "droplet": 1, "tube": 2}
+    write_toml(data / "colour", channels=["red", "green", "blue"], classes=classes)
+    for number, name in enumerate(("c00", "c01")):
+        save(data / f"colour/masks/{name}.png", half(SIDE, SIDE, value=1 + number))
+    source = {"datasets": ["colour"], "size": SIDE, "foreground": "tube"}
+    crops = laid(data, sources={"colour": source}).sources["colour"]
+    shows = dict(zip(crops.table["subject"], (crops.masks == 1).any((1, 2)), strict=True))
+    assert shows["c01"]
+    assert not shows["c00"]
+    with pytest.raises(InputError, match=r"^sources\.colour: .*'pipe'"):
+        laid(data, sources={"colour": source | {"foreground": "pipe"}})
