@@ -108,7 +108,7 @@ def _notice(material: Material) -> str:
         parts.append("Whether training was long enough was not measured.")
     parts.append(
         f"These numbers are of one target, {found.cube.with_foreground} test subjects with "
-        f"foreground in {found.cube.groups_of()} independent groups, and {len(found.cube.seeds)} "
+        f"foreground in {found.cube.groups_of()} groups, taken as independent, and {len(found.cube.seeds)} "
         f"seed{'s' * (len(found.cube.seeds) != 1)}. The limits stand at the end."
     )
     return " ".join(parts)
