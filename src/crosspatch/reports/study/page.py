@@ -106,9 +106,10 @@ def _notice(material: Material) -> str:
         parts.append(f"Whether labels matter on this target is {worth(material)}.")
     if found.longer is None:
         parts.append("Whether training was long enough was not measured.")
+    seeds = len(found.cube.seeds)
     parts.append(
         f"These numbers are of one target, {found.cube.with_foreground} test subjects with "
-        f"foreground in {found.cube.groups_of()} groups, taken as independent, and {len(found.cube.seeds)} "
-        f"seed{'s' * (len(found.cube.seeds) != 1)}. The limits stand at the end."
+        f"foreground in {found.cube.groups_of()} groups, taken as independent, and {seeds} "
+        f"seed{'s' * (seeds != 1)}. The limits stand at the end."
     )
     return " ".join(parts)
