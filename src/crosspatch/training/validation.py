@@ -32,7 +32,8 @@ def score(
     and ``dice`` (pooled over all pixels that count, threshold 0.5; nan where neither truth nor mask
     has foreground)
     """
-    totals = torch.zeros(5, dtype=torch.float64)  # loss, its crops, intersection, drawn, true
+    summed = 0.0  # losses of the crops that have one
+    areas = torch.zeros(4, dtype=torch.int64)  # crops with a loss; pixels of both, drawn, true
     for image, target in _in_order(batches, rows, batch):
         with autocast(image.device, precision):
             logits = network(image)
@@ -41,16 +42,11 @@ def score(
         some = slice(None) if counts.all() else counts
         loss = focal_tversky_loss(probability[some], target[some]) if counts.any() else counts.sum()
         drawn, true = (probability >= 0.5) & (target != 255), target == 1
-        totals += torch.stack(
-            [
-                loss.double() * counts.sum(),
-                counts.sum().double(),
-                (drawn & true).sum().double(),
-                drawn.sum().double(),
-                true.sum().double(),
-            ]
-        ).cpu()
-    summed, crops_counted, both, drawn_area, true_area = totals.tolist()
+        found = [counts.sum(), (drawn & true).sum(), drawn.sum(), true.sum()]
+        # Added up here, not on the device: Apple's GPUs have no float64.
+        areas += torch.stack(found).cpu()
+        summed += loss.item() * int(found[0])
+    crops_counted, both, drawn_area, true_area = areas.tolist()
     either = drawn_area + true_area - both
     return {
         "loss": summed / crops_counted if crops_counted else float("nan"),
