@@ -14,6 +14,7 @@ from crosspatch.training.steps import (
     discriminator_gradients,
     generator_gradients,
     judge,
+    presence_gradients,
 )
 
 
@@ -147,3 +148,42 @@ def test_a_step_forgets_its_gradients(parts):
     generator_gradients(judge(generator, None, image, target), generator, LossSettings())
     descend(generator, sgd(generator))
     assert all(parameter.grad is None for parameter in generator.parameters())
+
+
+class Contiguous(torch.autograd.Function):
+    """Hands weights on; like some kernels it makes a contiguous gradient whatever their layout."""
+
+    @staticmethod
+    def forward(ctx, weight):
+        return weight.view_as(weight)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient.contiguous()
+
+
+class OneConvolution(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        weight = torch.randn(3, 2, 4, 4).to(memory_format=torch.channels_last)
+        self.weight = torch.nn.Parameter(weight)
+
+    def forward(self, image):
+        return F.conv2d(image, Contiguous.apply(self.weight)).square().mean(dim=(1, 2, 3))
+
+
+def test_a_gradient_of_another_layout_moves_the_weights_that_it_belongs_to():
+    """Fused Adam walks over bare memory, so gradients must lie as their weights do."""
+    torch.manual_seed(5)
+    network, image = OneConvolution(), torch.randn(2, 2, 8, 8)
+    plain = copy.deepcopy(network)
+    target = torch.tensor([0, 1], dtype=torch.uint8).view(2, 1, 1).expand(2, 8, 8)
+    fused_adam = torch.optim.Adam(network.parameters(), lr=0.1, fused=True)
+    plain_adam = torch.optim.Adam(plain.parameters(), lr=0.1, foreach=False)
+    for _ in range(3):
+        for _ in range(2):  # the gradients of two parts add up
+            presence_gradients(network, image, target, share=0.5)
+        descend(network, fused_adam)
+        presence_gradients(plain, image, target)
+        descend(plain, plain_adam)
+    assert torch.allclose(network.weight, plain.weight, atol=1e-5)

@@ -137,4 +137,19 @@ def _add_gradients(loss: Tensor, network: nn.Module, *, keep_graph: bool = False
     parameters = list(network.parameters())
     gradients = torch.autograd.grad(loss, parameters, retain_graph=keep_graph)
     for parameter, gradient in zip(parameters, gradients, strict=True):
-        parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+        if parameter.grad is None:
+            parameter.grad = _laid_out_as(parameter, gradient)
+        else:
+            parameter.grad.add_(gradient)
+
+
+def _laid_out_as(parameter: Tensor, gradient: Tensor) -> Tensor:
+    """Give a gradient its weights' layout in memory, as ``backward`` would.
+
+    ``autograd.grad`` hands back what the kernel made; MPS makes contiguous gradients of
+    channels-last weights. Fused Adam walks over the bare memory of both: on a GPU it refuses such
+    a pair, on the CPU it would silently move the wrong weights.
+    """
+    if gradient.stride() == parameter.stride():
+        return gradient
+    return torch.empty_like(parameter).copy_(gradient)
