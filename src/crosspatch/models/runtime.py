@@ -44,7 +44,10 @@ def has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
-        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and _cpu_multiplies_bf16()
+        # Asked first: where torch was built without oneDNN, it lacks the second question.
+        onednn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        multiplies = onednn and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        return bool(multiplies) and _cpu_multiplies_bf16()
     return False
 
 
