@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from crosspatch.errors import SettingsError
-from crosspatch.models.runtime import choose_device, choose_precision
+from crosspatch.errors import CrosspatchError, SettingsError
+from crosspatch.models.runtime import choose_device, choose_precision, memory_explained
 
 
 def test_the_cpu_is_always_there():
@@ -40,3 +40,33 @@ def test_a_torch_without_onednn_has_no_bf16_on_the_cpu(monkeypatch):
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
     monkeypatch.setattr(torch.ops, "mkldnn", SimpleNamespace())
     assert choose_precision("auto", torch.device("cpu")) == "fp32"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore of that"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 9 GiB). Tried to allocate 2 GiB."),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 2 GiB."),
+    ],
+    ids=["CUDA", "MPS", "Windows"],
+)
+def test_every_device_of_too_little_memory_is_said_with_what_to_do(error):
+    with (
+        pytest.raises(CrosspatchError, match=r"too little memory \(.* 2 GiB\.\): ask for less$"),
+        memory_explained("ask for less"),
+    ):
+        raise error
+
+
+def test_a_cpu_of_too_little_memory_is_said_with_what_to_do():
+    with (
+        pytest.raises(CrosspatchError, match=r"too little memory \(.*\): ask for less$"),
+        memory_explained("ask for less"),
+    ):
+        torch.empty(2**60, dtype=torch.uint8)
+
+
+def test_what_is_not_about_memory_stays_what_it_is():
+    with pytest.raises(RuntimeError, match=r"^shapes differ$"), memory_explained("ask for less"):
+        raise RuntimeError("shapes differ")

@@ -284,9 +284,19 @@ def test_a_device_that_is_not_there_is_named_on_resume(tmp_path, monkeypatch):
         resume(tmp_path)
 
 
-def test_a_device_of_too_little_memory_is_said_with_what_to_do(disc_crops, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore of that"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 9 GiB). Tried to allocate 2 GiB."),
+    ],
+    ids=["CUDA", "MPS"],
+)
+def test_a_device_of_too_little_memory_is_said_with_what_to_do(
+    disc_crops, tmp_path, monkeypatch, error
+):
     def full(*_, **__):
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore of that")
+        raise error
 
     monkeypatch.setattr(loop, "generator_gradients", full)
     with pytest.raises(CrosspatchError, match=r"2 GiB\.\): .*--training\.batch.*accumulate 2"):

@@ -8,6 +8,7 @@ import pytest
 from crosspatch import images
 from crosspatch.dataset import Dataset
 from crosspatch.errors import CrosspatchError, InputError, LeakError, SettingsError
+from crosspatch.evaluation import subjects
 from crosspatch.workflows.evaluate import evaluate
 from folders import half, make, save, write_splits, write_toml
 from pixelwise import save_pixelwise_model
@@ -259,3 +260,12 @@ def test_progress_is_told(model, tmp_path):
     evaluate(model, kelp(tmp_path / "kelp"), progress=lambda *args: told.append(args))
     assert ("comparing with training", 8, 8) in told
     assert told[-1] == ("scoring", 6, 6)
+
+
+def test_a_device_of_too_little_memory_is_said_with_what_to_do(model, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 GiB.")
+
+    monkeypatch.setattr(subjects, "predict_probability", full)
+    with pytest.raises(CrosspatchError, match=r"9 GiB\.\): draw with --window 512"):
+        evaluate(model, kelp(tmp_path / "kelp"))

@@ -611,3 +611,14 @@ def test_a_scheduler_that_is_not_there_is_said(model, tmp_path, monkeypatch):
     save(tmp_path / "bay.png", picture(17))
     with pytest.raises(CrosspatchError, match=r"--scheduler tcp://127.0.0.1:9: cannot be reached"):
         predict(model, tmp_path / "bay.png", out=tmp_path / "maps", scheduler="tcp://127.0.0.1:9")
+
+
+def test_a_device_of_too_little_memory_is_said_with_what_to_do(model, tmp_path, monkeypatch):
+    def full(windows):
+        raise RuntimeError("MPS backend out of memory (MPS allocated: 9 GiB).")
+
+    monkeypatch.setattr(engines, "window_predictor", lambda *_: full)
+    save(tmp_path / "bay.png", picture(1))
+    with pytest.raises(CrosspatchError, match=r"9 GiB\)\.\): draw with --window 512"):
+        predict(model, tmp_path / "bay.png", out=tmp_path / "maps", window=1024)
+    assert not (tmp_path / "maps").exists()

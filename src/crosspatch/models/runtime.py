@@ -3,14 +3,17 @@
 import contextlib
 import ctypes
 import sys
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
 
-from crosspatch.errors import SettingsError
+from crosspatch.errors import CrosspatchError, SettingsError
 
 Precision = Literal["auto", "fp32", "bf16"]
 
+_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+"""What CUDA and MPS, the CPU, and the CPU under Windows say; some as a plain RuntimeError."""
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_MAX = -4
 
@@ -81,6 +84,24 @@ def hold_convolutions_in_bf16(network: torch.nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d):
             module.to(torch.bfloat16)
+
+
+@contextlib.contextmanager
+def memory_explained(advice: str) -> Iterator[None]:
+    """Say what to do where the device has too little memory; also a decorator.
+
+    Raises
+    ------
+    CrosspatchError
+        Torch could not get the memory; ends with ``advice``.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not any(words in str(error) for words in _NO_MEMORY):
+            raise
+        reason = str(error).splitlines()[0]
+        raise CrosspatchError(f"the device has too little memory ({reason}): {advice}") from None
 
 
 def keep_freed_memory() -> None:

@@ -21,6 +21,7 @@ from crosspatch.progress import Progress, silent
 __all__ = [
     "HALO",
     "IGNORED",
+    "LESS_MEMORY",
     "WINDOW",
     "batch_of",
     "check_bands",
@@ -37,6 +38,12 @@ WINDOW = 512
 
 HALO = 32
 """Pixels of context around the cell that a window draws."""
+
+LESS_MEMORY = (
+    f"draw with --window {WINDOW} (smaller ones are drawn more at a time, and save nothing) or on "
+    "another --device, or free what other programs hold"
+)
+"""Where windows need more than the device has."""
 
 _PIXELS = {"cpu": 4 * WINDOW**2, "cuda": 32 * WINDOW**2}
 _FEW_PIXELS = 8 * WINDOW**2

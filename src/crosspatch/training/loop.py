@@ -4,7 +4,6 @@ import logging
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -33,6 +32,11 @@ from crosspatch.training.work import Work, fewest_crops
 
 REESTIMATION_CROPS = 256
 """Training crops, at most, that measure batch-norm statistics of the averaged weights."""
+LESS_MEMORY = (
+    "train anew with a smaller --training.batch, or keep it and add --training.accumulate 2, which "
+    "takes each batch in two parts"
+)
+"""Where the networks and their batches need more than the device has."""
 _LOOK_EVERY = 10  # steps between looks at the losses; each look waits for the device
 _PREVIEWS = 6
 
@@ -41,19 +45,6 @@ log = logging.getLogger("crosspatch")
 
 class StoppedError(CrosspatchError):
     """The run was asked to stop, did so cleanly, and can go on."""
-
-
-@contextmanager
-def memory_explained() -> Iterator[None]:
-    """Say what to do where the device has too little memory for the networks and their batches."""
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise CrosspatchError(
-            f"the device has too little memory ({str(error).splitlines()[0]}): train anew with a "
-            "smaller --training.batch, or keep it and add --training.accumulate 2, which takes "
-            "each batch in two parts"
-        ) from None
 
 
 def fit(work: Work, progress: Progress) -> None:

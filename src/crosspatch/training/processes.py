@@ -24,8 +24,9 @@ from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from torch.multiprocessing.spawn import ProcessException, ProcessRaisedException
 
 from crosspatch.errors import CrosspatchError, SettingsError
+from crosspatch.models.runtime import memory_explained
 from crosspatch.progress import Progress, silent
-from crosspatch.training.loop import StoppedError, fit, memory_explained
+from crosspatch.training.loop import LESS_MEMORY, StoppedError, fit
 from crosspatch.training.rebuild import PRECISIONS, on_threads, rebuild
 from crosspatch.training.run import Run
 from crosspatch.training.watch import NotFiniteError
@@ -120,7 +121,7 @@ def _fit_here(fabric: Fabric, path: str, progress: Progress) -> None:
     log.disabled = not first
     try:
         run = Run.open(path)
-        with on_threads(run), memory_explained():
+        with on_threads(run), memory_explained(LESS_MEMORY):
             fit(rebuild(run, fabric), progress if first else silent)
     finally:
         if dist.is_initialized():  # else a later exit may abort

@@ -23,13 +23,16 @@ from crosspatch.models.runtime import (
     choose_device,
     choose_precision,
     keep_freed_memory,
+    memory_explained,
 )
 from crosspatch.models.storage import Model
+from crosspatch.prediction.scene import LESS_MEMORY
 from crosspatch.progress import Progress, silent
 from crosspatch.splits import check_leak
 from crosspatch.training.run import open_model
 
 
+@memory_explained(LESS_MEMORY)
 def evaluate(
     model: PathLike,
     dataset: PathLike,
@@ -76,6 +79,8 @@ def evaluate(
         The split holds no labelled subject, or none that can be scored.
     MissingExtraError
         The random forest needs scikit-learn.
+    CrosspatchError
+        The device has too little memory.
     """
     if out is not None:
         refuse_existing(out, overwrite=overwrite)

@@ -21,7 +21,7 @@ from crosspatch.files import (
     write_toml,
 )
 from crosspatch.images.raster import Raster, open_raster
-from crosspatch.models.runtime import Precision, keep_freed_memory
+from crosspatch.models.runtime import Precision, keep_freed_memory, memory_explained
 from crosspatch.models.storage import Model
 from crosspatch.prediction.cluster import Bands, Task, by_workers, connected
 from crosspatch.prediction.engines import EngineName, EngineWish, LoadedEngine
@@ -38,6 +38,7 @@ from crosspatch.prediction.polygons import Polygons, PolygonSettings
 from crosspatch.prediction.reader import Reader, Window
 from crosspatch.prediction.scene import (
     HALO,
+    LESS_MEMORY,
     batch_of,
     check_bands,
     check_units,
@@ -91,6 +92,7 @@ class _Drawer:
         return locally(reader, self.loaded.predict)
 
 
+@memory_explained(LESS_MEMORY)
 def predict(
     model: PathLike,
     inputs: PathLike | Iterable[PathLike],
@@ -144,6 +146,8 @@ def predict(
     InputError, SettingsError
         An input does not exist, a setting is wrong, or no image could be predicted; nothing is
         written.
+    CrosspatchError
+        The device has too little memory.
     """
     refuse_existing(out, kind="predictions", overwrite=overwrite)
     model = open_model(model)

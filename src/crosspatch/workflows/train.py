@@ -21,11 +21,16 @@ from crosspatch.files import (
     refuse_inputs_inside,
     relative_place,
 )
-from crosspatch.models.runtime import choose_device, choose_precision, keep_freed_memory
+from crosspatch.models.runtime import (
+    choose_device,
+    choose_precision,
+    keep_freed_memory,
+    memory_explained,
+)
 from crosspatch.models.storage import Model
 from crosspatch.models.transfer import WarmStart, adopt_architecture
 from crosspatch.progress import Progress, silent
-from crosspatch.training.loop import fit, memory_explained
+from crosspatch.training.loop import LESS_MEMORY, fit
 from crosspatch.training.processes import fit_in_processes, refuse_devices, started_outside
 from crosspatch.training.rebuild import on_threads, rebuild, single_device
 from crosspatch.training.run import Run, open_model, write_run, write_transfer
@@ -161,7 +166,7 @@ def _built(run: Run, crops: Crops, source: Model | None) -> Work:
     initial = None
     if source is not None:
         initial = WarmStart(source, crops.channel_names, run.settings.transfer)
-    with on_threads(run), memory_explained():
+    with on_threads(run), memory_explained(LESS_MEMORY):
         return set_up(run, crops, single_device(run), initial)
 
 
@@ -276,6 +281,6 @@ def _go(run: Run, progress: Progress, work: Work | None = None) -> Run:
         if run.devices > 1:
             fit_in_processes(run, progress)
         else:
-            with on_threads(run), memory_explained():
+            with on_threads(run), memory_explained(LESS_MEMORY):
                 fit(work or rebuild(run, single_device(run)), progress)
     return run
