@@ -13,6 +13,8 @@ from crosspatch.errors import SettingsError
 from crosspatch.files import PathLike, read_plain_toml
 
 _Model = TypeVar("_Model", bound=BaseModel)
+_MOST_FEATURES = 4096
+"""Features of a first block at most: one inner layer of such a generator takes 128 GiB."""
 
 
 class Table(BaseModel):
@@ -38,13 +40,15 @@ class NetworkSettings(Table):
             "foreground in a crop; such a model draws no masks, others start from it."
         ),
     )
-    width: int = Field(64, ge=1, description="Features of the generator's first block.")
+    width: int = Field(
+        64, ge=1, le=_MOST_FEATURES, description="Features of the generator's first block."
+    )
     depth: int = Field(6, ge=2, le=10, description="Blocks down, and up, in the generator.")
     dropout: float = Field(
         0.5, ge=0, lt=1, description="Share of features dropped in the generator's inner blocks."
     )
     discriminator_width: int = Field(
-        64, ge=1, description="Features of the discriminator's first block."
+        64, ge=1, le=_MOST_FEATURES, description="Features of the discriminator's first block."
     )
     discriminator_layers: int = Field(
         3, ge=1, le=6, description="Its blocks of stride 2; 3 give patches of 70 x 70 pixels."

@@ -137,6 +137,8 @@ class TestWhatIsNoPack:
             ("[statistics]", "[stats]"),
             ("[recipe]", "recipe = 5\n[other]"),
             ("unlabelled = 0", 'unlabelled = "x"'),
+            ("unlabelled = 0", "unlabelled = inf"),
+            ("overlap = 0.0", f"overlap = {10**400}"),
         ],
     )
     def test_an_edited_description(self, crops, old, new):

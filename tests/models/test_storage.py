@@ -145,10 +145,20 @@ def test_a_header_that_claims_a_terabyte_is_refused(saved):
         Model.open(path)
 
 
-def test_a_description_that_claims_more_than_any_machine_holds_is_refused(saved):
+@pytest.mark.parametrize("key", ["width", "discriminator_width"])
+@pytest.mark.parametrize("claimed", [4097, 10**9, 10**30])
+def test_a_description_that_claims_more_than_any_machine_holds_is_refused(saved, key, claimed):
     path = saved[0] / "model.toml"
-    path.write_text(path.read_text().replace("width = 4", f"width = {10**9}", 1))
-    with pytest.raises(InputError, match="impossible size"):
+    path.write_text(path.read_text().replace(f"\n{key} = 4", f"\n{key} = {claimed}", 1))
+    with pytest.raises(InputError, match=rf"{key} Input should be less than or equal to 4096"):
+        Model.open(saved[0])
+
+
+def test_the_widest_networks_that_may_be_described_are_compared_without_memory(saved):
+    path = saved[0] / "model.toml"
+    wide = path.read_text().replace("width = 4", "width = 4096").replace("depth = 3", "depth = 10")
+    path.write_text(wide.replace("discriminator_layers = 3", "discriminator_layers = 6"))
+    with pytest.raises(InputError, match=r"generator\.safetensors: does not fit"):
         Model.open(saved[0])
 
 
@@ -168,12 +178,17 @@ def test_weights_of_another_architecture_are_named(saved):
         ("threshold = 0.5", 'threshold = "high"', "threshold|float"),
         ("width = 4", "width = -4", "width"),
         ('dtype = "uint8"', "", "no 'dtype'"),
-        ('dtype = "uint8"', 'dtype = "pixels"', "data type 'pixels' not understood"),
+        ('dtype = "uint8"', 'dtype = "pixels"', "the dtype 'pixels' is none of ours"),
+        ('dtype = "uint8"', 'dtype = ","', "the dtype ',' is none of ours"),
+        ('dtype = "uint8"', 'dtype = "object"', "the dtype 'object' is none of ours"),
+        ('dtype = "uint8"', 'dtype = "f4,f4"', "the dtype 'f4,f4' is none of ours"),
         ("threshold = 0.5", "threshold = nan", "threshold from 0 to 1"),
         ("threshold = 0.5", "threshold = 50", "threshold from 0 to 1"),
         ("mean = [", "mean = [nan, ", "one entry a channel|no number"),
         ("crop_size = ", "crop_size = -", "crop_size must be from 1 to 16384"),
         ("crop_size = ", "crop_size = 1000", "crop_size must be from 1 to 16384"),
+        ("crop_size = 64", "crop_size = inf", "cannot convert float infinity to integer"),
+        ("factor = 0.5", f"factor = {10**400}", "int too large to convert to float"),
         ("[provenance]", "[[provenance]]", "dictionary|sequence"),
     ],
 )

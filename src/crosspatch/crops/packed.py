@@ -36,6 +36,7 @@ SUBJECT_COLUMNS: dict[str, type] = {
 fingerprint of its decoded pixels."""
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
+"""Pixel types of a pack, and of the images that a model has learned from."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class Crops:
         table = read_toml(folder / "crops.toml")
         try:
             return cls(path=folder, **_read_parts(folder, table))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise _damaged(folder / "crops.toml", repr(error)) from None
 
     def __fspath__(self) -> str:

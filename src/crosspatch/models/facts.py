@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from crosspatch.config import NetworkSettings
+from crosspatch.crops.packed import DTYPES
 from crosspatch.crops.recipes import LARGEST_CROP, Resize
 from crosspatch.errors import InputError
 from crosspatch.files import read_toml
@@ -76,7 +77,7 @@ def read_facts(path: Path) -> ModelFacts:
             channel_names=tuple(str(name) for name in table["channels"]),
             mean=tuple(float(value) for value in normalisation["mean"]),
             std=tuple(float(value) for value in normalisation["std"]),
-            dtype=np.dtype(str(table["dtype"])).name,
+            dtype=str(table["dtype"]),
             resize=Resize.from_table(table["resize"], str(path)),
             crop_size=int(table["crop_size"]),
             foreground=tuple(str(name) for name in table["foreground"]),
@@ -88,8 +89,10 @@ def read_facts(path: Path) -> ModelFacts:
         )
     except KeyError as error:
         raise InputError(f"{path}: has no {error.args[0]!r}") from None
-    except (ValidationError, TypeError, ValueError) as error:
+    except (ValidationError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{path}: {' '.join(str(error).split())}") from None
+    if facts.dtype not in DTYPES:
+        raise InputError(f"{path}: the dtype {facts.dtype!r} is none of ours")
     if not (len(facts.mean) == len(facts.std) == len(facts.channel_names) > 0):
         raise InputError(f"{path}: mean, std and channels must have one entry a channel")
     if not np.isfinite((*facts.mean, *facts.std)).all():
