@@ -309,7 +309,12 @@ def test_a_table_without_a_format_number_is_not_ours(tmp_path, text):
         read_toml(tmp_path / "a.toml")
 
 
-@pytest.mark.parametrize("data", [b"format = ", b"\xff\xfe", b"a = 1\na = 2", b"\x00"])
+@pytest.mark.parametrize(
+    "data",
+    [b"format = ", b"\xff\xfe", b"a = 1\na = 2", b"\x00", b"a = " + b"1" * 5000,
+     b"a = " + b"[" * 5000],
+    ids=["no value", "no UTF-8", "twice", "null", "5000 digits", "5000 brackets"],
+)  # fmt: skip
 def test_what_is_not_toml_is_named(tmp_path, data):
     (tmp_path / "a.toml").write_bytes(data)
     with pytest.raises(InputError, match=r"a\.toml: is not valid TOML"):
