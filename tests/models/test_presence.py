@@ -81,6 +81,16 @@ def test_it_learns_to_answer_and_says_how_well(run):
     assert run.model.facts.scores["validation_balanced_accuracy"] > 0.9
 
 
+def test_the_weights_that_answer_best_are_kept(crops, tmp_path):
+    wins = {"keep_best": True, "steps": 12, "checks": 4}
+    settings = PRESENCE | {"training": PRESENCE["training"] | wins}
+    run = train(crops, out=tmp_path / "run", overrides=settings, device="cpu")
+    scores = {line["step"]: line["averaged_balanced_accuracy"] for line in run.metrics()}
+    best = Model.open(run.path / "best").facts
+    assert best.provenance["steps"] == max(scores, key=scores.__getitem__)
+    assert best.scores["validation_balanced_accuracy"] == max(scores.values())
+
+
 def test_the_same_seed_comes_to_the_same_weights(run, crops, tmp_path):
     again = train(crops, out=tmp_path / "again", overrides=PRESENCE, device="cpu")
     assert again.model.fingerprint == run.model.fingerprint

@@ -225,6 +225,38 @@ def test_the_live_line_shows_the_score_that_is_known(iou, shown):
     assert loop._live(work, 30.0) == f"training  loss 0.500{shown}  30.0 images/s"
 
 
+@pytest.mark.parametrize(
+    ("head", "names"),
+    [
+        (None, ("averaged_iou", "plain_iou")),
+        (None, ("plain_iou", "plain_dice")),
+        ("presence", ("averaged_balanced_accuracy", "plain_balanced_accuracy")),
+        ("presence", ("plain_balanced_accuracy", "plain_loss")),
+    ],
+)
+def test_the_first_of_the_best_checks_is_kept(monkeypatch, head, names):
+    kept = []
+    monkeypatch.setattr(loop, "write_model", lambda work, name, _: kept.append((name, work.step)))
+    work = SimpleNamespace(
+        settings=load_settings(None, {"network": {"head": head}, "training": {"keep_best": True}}),
+        asks_presence=head == "presence", judged_by=None, best=-math.inf,
+    )  # fmt: skip
+    for step, score in enumerate([math.nan, 0.25, 0.5, 0.5, 0.375], start=1):
+        work.step, work.scores = step, {names[0]: score, names[1]: 1 - step / 10}
+        loop._keep_best(work)
+    assert kept == [("best", 2), ("best", 3)]
+    assert work.best == 0.5
+
+
+def test_without_validation_it_is_said_once_that_no_best_is_kept(disc_crops, tmp_path, caplog):
+    wins = {"training": {"keep_best": True, "validation_share": 0, "steps": 4, "checks": 2}}
+    run = train(disc_crops, out=tmp_path / "run", config=load_settings(None, SMALL), overrides=wins)
+    said = [text for text in caplog.messages if "keep_best" in text]
+    assert said == ["training.keep_best has nothing to choose by: without validation no best/ is "
+                    "kept"]  # fmt: skip
+    assert not (run.path / "best").exists()
+
+
 def test_an_existing_folder_is_kept_unless_overwrite_is_said(straight, disc_crops):
     with pytest.raises(CrosspatchError, match="--overwrite"):
         train(disc_crops, out=straight.path, config=load_settings(None, SMALL))

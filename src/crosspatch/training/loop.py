@@ -220,9 +220,10 @@ def _preview(work: Work) -> None:
 
 
 def _keep_best(work: Work) -> None:
-    iou = work.scores.get("averaged_iou", work.scores.get("plain_iou", -math.inf))
-    if iou > work.best:
-        work.best = iou
+    name = "balanced_accuracy" if work.asks_presence else "iou"
+    found = work.scores.get(f"averaged_{name}", work.scores.get(f"plain_{name}", -math.inf))
+    if found > work.best:
+        work.best = found
         if work.settings.training.keep_best:
             write_model(work, BEST, work.judged_by)
 

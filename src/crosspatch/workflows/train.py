@@ -119,7 +119,8 @@ def train(
         write_run(folder, run.table)
         if model is not None and work.transfer is not None:
             write_transfer(folder, work.transfer, model)
-    for sentence in work.chosen.said + _seen_by(model, work) + _hardly_asked(work):
+    said = work.chosen.said + _seen_by(model, work) + _hardly_asked(work) + _unchosen(work)
+    for sentence in said:
         log.warning(sentence)
     for sentence in work.transfer.lines() if work.transfer else ():
         log.info(sentence)
@@ -212,6 +213,13 @@ def _hardly_asked(work: Work) -> tuple[str, ...]:
         f"{100 * some:.0f}% of the training crops show foreground, so there is little to learn "
         "from whether they do: take smaller crops, or images that hold some and none",
     )
+
+
+def _unchosen(work: Work) -> tuple[str, ...]:
+    """Warn where the best weights are asked for and no score will tell which they are."""
+    if not work.settings.training.keep_best or len(work.chosen.validation):
+        return ()
+    return ("training.keep_best has nothing to choose by: without validation no best/ is kept",)
 
 
 def _run_table(
