@@ -9,10 +9,11 @@ from torch import nn
 
 from crosspatch.config import load_settings
 from crosspatch.crops import Crops
-from crosspatch.errors import SettingsError
+from crosspatch.errors import InputError, SettingsError
 from crosspatch.models.discriminator import Discriminator, verdict_side
 from crosspatch.models.losses import focal_tversky_loss
 from crosspatch.training.batches import Batches
+from crosspatch.training.samples import choose
 from crosspatch.training.validation import score
 from crosspatch.training.work import fewest_crops, refuse_small_crops
 from crosspatch.workflows.prepare import prepare
@@ -95,6 +96,51 @@ class TestTypes:
         )
         assert image.dtype == torch.float32
         assert torch.equal(image[:1] * torch.tensor([2.0, 4.0]).view(1, 2, 1, 1), expected)
+
+
+class OneByOne:
+    """Masks that note which of them were looked at."""
+
+    def __init__(self, masks):
+        self.masks, self.looked = masks, []
+
+    def __getitem__(self, row):
+        self.looked.append(int(row))
+        return self.masks[row]
+
+
+class TestWhatTheMasksKnow:
+    """Four crops of a subject each; the last one is for validation."""
+
+    def choose(self, masks):
+        names = np.array(list("abcd"))
+        table = {"subject": names, "group": names, "split": np.array(["train"] * 3 + ["val"])}
+        crops = SimpleNamespace(path="pack", table=table, masks=OneByOne(masks))
+        try:
+            return choose(crops, 1.0, 0.25, 0)
+        finally:
+            self.looked = crops.masks.looked
+
+    @pytest.fixture
+    def ignored(self):
+        return np.full((4, 2, 2), 255, np.uint8)
+
+    def test_training_crops_that_know_no_pixel_are_refused(self, ignored):
+        ignored[3] = 1  # what validation knows teaches nothing
+        with pytest.raises(InputError, match=r"all pixels of the 3 training crops .* are ignored"):
+            self.choose(ignored)
+
+    def test_one_pixel_of_background_is_enough_and_said(self, ignored):
+        ignored[1, 0, 1] = 0
+        assert self.choose(ignored).said == (
+            "no training crop holds foreground: the model will learn to draw nothing",
+        )
+        assert self.looked == [0, 1, 2, 0, 1]
+
+    def test_no_crop_is_looked_at_after_the_first_with_foreground(self, ignored):
+        ignored[1, 0, 1] = 1
+        assert self.choose(ignored).said == ()
+        assert self.looked == [0, 1]
 
 
 @pytest.mark.parametrize(("device", "ahead"), [("cuda", True), ("mps", False), ("cpu", False)])

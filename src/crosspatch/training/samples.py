@@ -5,6 +5,7 @@ batches; any batch can be named by its step without having drawn those before it
 makes a resumed run equal to an uninterrupted one.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +62,12 @@ def choose(crops: Crops, fraction: float, validation_share: float, seed: int) ->
             )
     train = np.flatnonzero(np.isin(subject, [name for name in inside if name not in aside]))
     validation = np.flatnonzero(np.isin(subject, sorted(aside)))
-    if not _any_foreground(crops, train):
+    if not _any_holds(crops, train, lambda mask: mask == 1):
+        if not _any_holds(crops, train, lambda mask: mask != 255):
+            raise InputError(
+                f"{crops.path}: all pixels of the {len(train)} training crops to learn from are "
+                "ignored (255): look at what the data set's masks and its mask_values say"
+            )
         said.append("no training crop holds foreground: the model will learn to draw nothing")
     return Chosen(
         train.astype(np.int64), validation.astype(np.int64), tuple(sorted(kept | aside)),
@@ -69,9 +75,11 @@ def choose(crops: Crops, fraction: float, validation_share: float, seed: int) ->
     )  # fmt: skip
 
 
-def _any_foreground(crops: Crops, rows: Indices) -> bool:
-    """Stop at the first crop with foreground: packs can be larger than memory."""
-    return any(bool((crops.masks[row] == 1).any()) for row in rows)
+def _any_holds(
+    crops: Crops, rows: Indices, which: Callable[[NDArray[np.uint8]], NDArray[np.bool_]]
+) -> bool:
+    """Stop at the first crop with such a pixel: packs can be larger than memory."""
+    return any(bool(which(crops.masks[row]).any()) for row in rows)
 
 
 class Order:
