@@ -25,7 +25,7 @@ from crosspatch.training.batches import Batches
 from crosspatch.training.loop import StoppedError
 from crosspatch.training.peers import Peers
 from crosspatch.training.processes import refuse_devices, started_outside
-from crosspatch.training.run import Run, write_run
+from crosspatch.training.run import Run
 from crosspatch.training.samples import Order
 from crosspatch.training.work import refuse_parts
 from crosspatch.workflows import train as workflow
@@ -50,7 +50,7 @@ def test_a_process_says_that_its_device_has_too_little_memory(tmp_path, monkeypa
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     monkeypatch.setattr(processes, "rebuild", full)
-    write_run(tmp_path, {"threads": 1})
+    monkeypatch.setattr(Run, "open", lambda path: Run(path, {"threads": 1}))
     with pytest.raises(CrosspatchError, match=r"--training\.batch"):
         processes._fit_here(SimpleNamespace(global_rank=0), str(tmp_path), print)
 

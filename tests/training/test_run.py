@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from crosspatch.config import load_settings
 from crosspatch.errors import CrosspatchError, InputError, SettingsError
@@ -306,12 +308,83 @@ def test_changed_crops_are_refused_on_resume(straight, disc_crops, tmp_path):
         resume(tmp_path / "run")
 
 
-def test_a_device_that_is_not_there_is_named_on_resume(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"crops": None}, "crops: Field required"),
+        ({"threads": None}, "threads: Field required"),
+        ({"device": None}, "device: Field required"),
+        ({"settings": 5}, "settings: "),
+        ({"threads": 0}, "threads: "),
+        ({"devices": "two"}, "devices: "),
+        ({"precision": "fp64"}, "precision: "),
+        ({"source": {"path": "../a"}}, r"source\.name: Field required"),
+    ],
+)
+def test_a_damaged_run_toml_is_named_with_what_to_do(straight, tmp_path, change, says):
+    write_run(tmp_path, {**straight.table, **change})  # None is left out
+    with pytest.raises(InputError, match=rf"run\.toml: is damaged \({says}.*\); train a new run"):
+        resume(tmp_path)
+
+
+@pytest.fixture
+def stopped(straight, disc_crops, tmp_path):
+    """The straight run as it stood after its last check, its models not written yet."""
+    (tmp_path / "run").mkdir()
+    write_run(tmp_path / "run", {**straight.table, "crops": str(disc_crops.path)})
+    shutil.copytree(straight.path / "checkpoint", tmp_path / "run/checkpoint")
+    return tmp_path / "run"
+
+
+def rewrite(folder, change=lambda facts: facts, **tensors):
+    """Write a checkpoint anew with other facts, and with some tensors more."""
+    path = folder / "checkpoint/state.safetensors"
+    with safe_open(path, framework="pt") as file:
+        facts = change(json.loads(file.metadata()["facts"]))
+    save_file(load_file(path) | tensors, path, metadata={"facts": json.dumps(facts)})
+
+
+def without(name):
+    return lambda facts: {key: value for key, value in facts.items() if key != name}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        without("sums"),
+        without("watch"),
+        lambda facts: facts | {"watch": {"fake": []}},
+        lambda facts: facts | {"sums": 5},
+        lambda facts: facts | {"step": "ten"},
+        lambda facts: [1, 2],
+    ],
+)
+def test_a_checkpoint_of_damaged_facts_is_named(stopped, change):
+    rewrite(stopped, change)
+    with pytest.raises(InputError, match=r"state\.safetensors: is not a checkpoint of this run"):
+        resume(stopped)
+
+
+def test_a_checkpoint_of_more_weights_than_there_are_is_named(stopped):
+    rewrite(stopped, **{"optimizer/generator/999/exp_avg": torch.zeros(1)})
+    with pytest.raises(InputError, match=r"state\.safetensors: is not a checkpoint of this run"):
+        resume(stopped)
+
+
+def test_where_a_damaged_checkpoint_is_deleted_the_run_begins_anew(straight, stopped):
+    rewrite(stopped, without("sums"))
+    with pytest.raises(InputError, match="where it is deleted, --resume begins the run anew"):
+        resume(stopped)
+    (stopped / "checkpoint/state.safetensors").unlink()
+    same(straight, resume(stopped))
+
+
+def test_a_device_that_is_not_there_is_named_on_resume(straight, tmp_path, monkeypatch):
     def none_here(*_, **__):
         raise RuntimeError("no CUDA here\nmore of that")
 
     monkeypatch.setattr(torch, "empty", none_here)
-    write_run(tmp_path, {"device": "cuda"})
+    write_run(tmp_path, {**straight.table, "device": "cuda"})
     with pytest.raises(SettingsError, match=r"began, on cuda: .*\(no CUDA here\)\. Resume it on"):
         resume(tmp_path)
 

@@ -55,7 +55,7 @@ def load_checkpoint(folder: Path, state: State) -> dict[str, Any]:
     path = folder / _NAME
     try:
         with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {})["facts"])
+            facts = dict(json.loads((file.metadata() or {})["facts"]))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         for name, network in state.networks.items():
             network.load_state_dict(_below(tensors, f"network/{name}/"))
@@ -63,11 +63,18 @@ def load_checkpoint(folder: Path, state: State) -> dict[str, Any]:
             _load_optimizer(optimizer, _below(tensors, f"optimizer/{name}/"))
     except FileNotFoundError:
         raise InputError(f"{path}: is missing; the run stopped before its first check") from None
-    except (SafetensorError, RuntimeError, KeyError, ValueError, OSError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: is not a checkpoint of this run ({first})") from None
-    assert isinstance(facts, dict)
+    except (SafetensorError, RuntimeError, LookupError, TypeError, ValueError, OSError) as error:
+        raise not_of_this_run(folder, error) from None
     return facts
+
+
+def not_of_this_run(folder: Path, error: Exception) -> InputError:
+    """Say that a checkpoint cannot be gone on from, and what to do."""
+    first = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return InputError(
+        f"{folder / _NAME}: is not a checkpoint of this run ({first}); where it is deleted, "
+        "--resume begins the run anew"
+    )
 
 
 def has_checkpoint(folder: Path) -> bool:

@@ -13,7 +13,12 @@ from crosspatch.errors import CrosspatchError
 from crosspatch.models.storage import halvings
 from crosspatch.progress import Progress
 from crosspatch.training.averaging import reestimate_batch_norm
-from crosspatch.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
+from crosspatch.training.checkpoint import (
+    has_checkpoint,
+    load_checkpoint,
+    not_of_this_run,
+    save_checkpoint,
+)
 from crosspatch.training.peers import Losses, Peers
 from crosspatch.training.rates import set_rates
 from crosspatch.training.results import write_model, write_models
@@ -260,13 +265,22 @@ def _save(work: Work) -> None:
 
 
 def _restore(work: Work) -> None:
-    """Go back to the last checkpoint, if there is one, and forget checks after it."""
+    """Go back to the last checkpoint, if there is one, and forget checks after it.
+
+    Raises
+    ------
+    InputError
+        The checkpoint is damaged, or another run's.
+    """
     folder = work.run.path / CHECKPOINT
     if has_checkpoint(folder):
         facts = load_checkpoint(folder, work.state)
-        work.step = int(facts["step"])
-        work.sums, work.scores = dict(facts["sums"]), dict(facts["scores"])
-        work.alarms, work.best = list(facts["alarms"]), float(facts["best"])
-        work.watch.restore(facts["watch"])
+        try:
+            work.step = int(facts["step"])
+            work.sums, work.scores = dict(facts["sums"]), dict(facts["scores"])
+            work.alarms, work.best = list(facts["alarms"]), float(facts["best"])
+            work.watch.restore(facts["watch"])
+        except (LookupError, TypeError, ValueError) as error:
+            raise not_of_this_run(folder, error) from None
     if work.fabric.is_global_zero:
         keep_metrics_until(work.run, work.step)

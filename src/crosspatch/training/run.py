@@ -4,7 +4,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
 
 from crosspatch.config import Settings, parse_settings
 from crosspatch.errors import InputError
@@ -14,6 +16,26 @@ from crosspatch.models.transfer import TransferReport
 
 METRICS, CHECKPOINT, MODEL, PLAIN, BEST = "metrics.jsonl", "checkpoint", "model", "plain", "best"
 TRANSFER = "transfer.toml"
+
+
+class _Source(BaseModel):
+    path: str
+    name: str
+    fingerprint: str
+
+
+class _Table(BaseModel):
+    """What ``run.toml`` must hold for a run to be taken up again; it may hold more."""
+
+    settings: dict[str, Any]
+    crops: str
+    crops_fingerprint: str
+    device: str
+    devices: int = 1
+    precision: Literal["fp32", "bf16"]
+    threads: int = Field(ge=1)
+    provenance: dict[str, Any]
+    source: _Source | None = None
 
 
 @dataclass(frozen=True)
@@ -33,12 +55,21 @@ class Run:
         Raises
         ------
         InputError
-            Not a run folder.
+            Not a run folder, or its table does not hold what a run's must.
         """
         path = Path(path)
         if not (path / "run.toml").is_file():
             raise InputError(f"{path}: is not a run folder (it has no run.toml)")
-        return cls(path, read_toml(path / "run.toml"))
+        table = read_toml(path / "run.toml")
+        try:
+            _Table.model_validate(table)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where, what = ".".join(map(str, first["loc"])), first["msg"]
+            raise InputError(
+                f"{path / 'run.toml'}: is damaged ({where}: {what}); train a new run"
+            ) from None
+        return cls(path, table)
 
     @property
     def settings(self) -> Settings:
