@@ -133,6 +133,26 @@ def test_info_lists_every_problem_and_ends_with_1(small_dataset, capsys):
     assert "alone.png" in captured.out
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["info", "."],
+        ["import", "coco-stuff", "--images", "a", "--pixelmaps", "b", "--label", "person",
+         "--out", "c"],
+    ],
+)  # fmt: skip
+def test_ctrl_c_is_said_and_ends_with_1(monkeypatch, capsys, words):
+    from crosspatch.cli import data
+
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(data, "progress_bars", interrupted)
+    monkeypatch.setitem(sys.modules, "crosspatch.cli.data", data)
+    assert main(words) == 1
+    assert capsys.readouterr().err == "interrupted\n"
+
+
 def test_a_bug_keeps_its_traceback(monkeypatch, tmp_path):
     from crosspatch.cli import data
 

@@ -36,6 +36,7 @@ def build_app() -> cyclopts.App:
         default_parameter=cyclopts.Parameter(negative=()),
         exit_on_error=False,
         print_error=True,
+        suppress_keyboard_interrupt=False,  # else it ends in silence, with a code of its own
         help_format="plaintext",
     )
     for name, (target, text) in _COMMANDS.items():
