@@ -1,7 +1,11 @@
 """The command line, in process: exit codes, one message an error, JSON, help that costs nothing."""
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 
 import pytest
 
@@ -151,6 +155,69 @@ def test_ctrl_c_is_said_and_ends_with_1(monkeypatch, capsys, words):
     monkeypatch.setitem(sys.modules, "crosspatch.cli.data", data)
     assert main(words) == 1
     assert capsys.readouterr().err == "interrupted\n"
+
+
+_PREPARE = """
+import sys, time
+from crosspatch.cli import main
+from crosspatch.crops import packing
+packing._write = lambda *_: time.sleep(120)
+sys.exit(main(["prepare", *sys.argv[1:], "--recipe", "windows", "--out", "crops"]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a process at once")
+def test_prepare_that_is_told_to_end_leaves_nothing_behind(small_dataset, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", _PREPARE, small_dataset], cwd=tmp_path, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob(".crops.partial-*/*")) and time.monotonic() < deadline:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.terminate()
+    assert process.communicate(timeout=60)[1] == b"interrupted\n"
+    assert process.returncode == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["small"]
+
+
+def test_training_that_is_told_to_end_finishes_its_step(
+    small_dataset, tmp_path, capsys, monkeypatch
+):
+    from crosspatch.training import loop
+
+    step = loop._step
+
+    def told(*args):
+        signal.raise_signal(signal.SIGTERM)
+        return step(*args)
+
+    crops, run = str(tmp_path / "crops"), str(tmp_path / "run")
+    assert main(["prepare", str(small_dataset), "--recipe", "windows", "--size", "32",
+                 "--out", crops, "--quiet"]) == 0  # fmt: skip
+    monkeypatch.setattr(loop, "_step", told)
+    assert main(["train", crops, "--out", run, "--steps", "4", "--network.width", "4",
+                 "--network.depth", "3", "--network.discriminator-width", "4",
+                 "--training.batch", "2", "--training.threads", "1", "--quiet"]) == 1  # fmt: skip
+    assert "stopped after step 1 of 4" in " ".join(capsys.readouterr().err.split())
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_program_that_hears_sigterm_itself_goes_on_hearing_it(monkeypatch):
+    def mine(number, frame):
+        heard.append(number)
+
+    heard: list[int] = []
+    before = signal.signal(signal.SIGTERM, mine)
+    try:
+        monkeypatch.setattr(
+            "crosspatch.cli.build_app", lambda: lambda _: signal.raise_signal(signal.SIGTERM)
+        )
+        assert main([]) == 0
+        assert signal.getsignal(signal.SIGTERM) is mine
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard == [signal.SIGTERM]
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch, tmp_path):

@@ -3,8 +3,11 @@
 Exit codes: 0 done; 1 an error, said in one message; 2 a command that was typed wrongly.
 """
 
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import cyclopts
 
@@ -69,7 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     app = build_app()
     try:
-        result = app(sys.argv[1:] if arguments is None else list(arguments))
+        with _sigterm_as_ctrl_c():
+            result = app(sys.argv[1:] if arguments is None else list(arguments))
     except cyclopts.CycloptsError:
         return 2  # cyclopts has said what was wrong
     except SystemExit as stop:
@@ -80,6 +84,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         return _explain(error)
     return result if isinstance(result, int) else 0
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Let the signal that ``kill`` and schedulers send interrupt as Ctrl-C does.
+
+    By itself it ends Python on the spot, and half-made folders are left behind. A handler that
+    somebody has set, or that a training sets, is left to do what it does.
+    """
+    ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    )
+    if ours:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _explain(error: Exception) -> int:
