@@ -197,7 +197,7 @@ def test_settings_that_contradict_the_source_are_all_named(tmp_path):
 
 
 def test_a_source_without_discriminator_does_not_size_ours(tmp_path):
-    huge = NetworkSettings(width=4, depth=4, discriminator_width=10**9)
+    huge = NetworkSettings(width=4, depth=4, discriminator_width=4096)
     folder = tmp_path / "s"
     source = make_source(folder, discriminator=False)
     text = (folder / "model.toml").read_text()
